@@ -1,0 +1,44 @@
+"""Kedro's config loader, with the resolved studies among the parameters.
+
+This is the one place where study files and an environment meet. It works wherever Kedro builds a
+context, with or without hooks (kedro-viz, notebooks).
+"""
+
+from pathlib import Path
+from typing import Any
+
+from kedro.config import OmegaConfigLoader
+
+from lang_persona.environments import Environment
+from lang_persona.errors import UserError
+from lang_persona.resolve import environment_of, resolve
+from lang_persona.studies import load_studies, validate
+
+
+class StudyConfigLoader(OmegaConfigLoader):
+    """OmegaConfigLoader whose ``parameters`` also hold one mapping for every study file."""
+
+    def __getitem__(self, key: str) -> Any:
+        """Return a config; ``parameters`` gain the studies, resolved for the environment.
+
+        Raises:
+            UserError: A study or environment that is not valid, or a study key given at run time.
+        """
+        value = super().__getitem__(key)
+        if key != "parameters":
+            return value
+        studies = load_studies(Path(self.conf_source) / self.base_env / "studies")
+        clash = set(studies) & set(value)
+        if clash:
+            raise UserError(
+                f"parameters name the study {sorted(clash)}: a study is set in conf/base/studies/<study>.yml only"
+            )
+        where = f"conf/{self.env or self.default_run_env}/parameters.yml"
+        environment = validate(Environment, environment_of(value), where)
+        resolved = {name: resolve(study, environment) for name, study in studies.items()}
+        replay = {
+            "replay_file": value.get("replay_file"),
+            "judges": environment.judges.model_dump(mode="json"),
+            "studies": {name: parameters["report"] for name, parameters in resolved.items()},
+        }
+        return {**value, **resolved, "replay": replay}

@@ -1,0 +1,15 @@
+"""Kedro datasets of the project; all are versioned and keyed by recipe (:mod:`lang_persona.recipes`)."""
+
+from lang_persona.datasets.figure import FigureDataset
+from lang_persona.datasets.folders import Adapter, AdapterDataset, ReportDataset
+from lang_persona.datasets.tables import JSONDataset, JSONLinesDataset, ParquetDataset
+
+__all__ = [
+    "Adapter",
+    "AdapterDataset",
+    "FigureDataset",
+    "JSONDataset",
+    "JSONLinesDataset",
+    "ParquetDataset",
+    "ReportDataset",
+]

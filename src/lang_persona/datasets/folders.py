@@ -1,0 +1,119 @@
+"""Datasets that are folders: PEFT adapters and rendered reports."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kedro.io.core import Version
+
+from lang_persona.datasets.versioned import RecipeDataset
+from lang_persona.errors import UserError
+
+WEIGHTS, SETTINGS, RUN = "adapter_model.safetensors", "adapter_config.json", "run.json"
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A PEFT adapter on disk and how it was made.
+
+    Attributes:
+        path: Folder that PEFT and vLLM load as it is.
+        run: Content of ``run.json``: recipe, loss curve, steps, tokens, versions.
+    """
+
+    path: Path
+    run: dict[str, Any]
+
+
+class AdapterDataset(RecipeDataset):
+    """A PEFT adapter folder with ``run.json`` beside the weights; loads as :class:`Adapter`, weights unread."""
+
+    def write(self, path: Path, data: Adapter) -> None:
+        """Take the adapter folder over (it is moved), and write ``run.json`` last."""
+        shutil.move(data.path, path)
+        (path / "README.md").unlink(missing_ok=True)  # PEFT's empty model card
+        (path / RUN).write_text(json.dumps(data.run, indent=1, ensure_ascii=False), encoding="utf-8")
+
+    def read(self, path: Path) -> Adapter:
+        """Check the folder and read ``run.json``."""
+        check_adapter(path)
+        return Adapter(path, json.loads((path / RUN).read_text(encoding="utf-8")))
+
+
+def check_adapter(path: Path) -> None:
+    """Check that a folder holds a whole PEFT adapter.
+
+    Raises:
+        UserError: The folder or one of its files is missing, or the weights can't be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_dir():
+        raise UserError(f"adapter {path} is not a folder: name a PEFT adapter folder")
+    for name in (SETTINGS, WEIGHTS):
+        if not (path / name).exists():
+            raise UserError(f"adapter {path} lacks {name}: name a PEFT adapter folder, or delete it and train again")
+    try:
+        with safe_open(path / WEIGHTS, framework="np") as weights:
+            weights.keys()
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"adapter weights {path / WEIGHTS} are damaged ({error}): delete the version and train again") from error
+
+
+class ReportDataset(RecipeDataset):
+    """A rendered report: a mapping of file name to text or bytes, kept as a version and shown at a stable path.
+
+    Args:
+        filepath: Where versions are kept.
+        stable: Folder in which the newest report always lies; None shows it nowhere else.
+        version: Kedro's load and save version.
+        metadata: Kedro's metadata.
+    """
+
+    def __init__(
+        self,
+        filepath: str,
+        stable: str | None = None,
+        version: Version | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(filepath, version, metadata)
+        self.stable = None if stable is None else Path(stable)
+
+    def save(self, data: dict[str, str | bytes]) -> None:
+        """Save a version, then put its files at the stable path, each replaced whole."""
+        super().save(data)
+        if self.stable is not None:
+            self.stable.mkdir(parents=True, exist_ok=True)
+            for name, content in data.items():
+                aside = self.stable / f".{Path(name).name}.partial"
+                target = self.stable / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _write(aside, content)
+                os.replace(aside, target)
+
+    def write(self, path: Path, data: dict[str, str | bytes]) -> None:
+        """Write every file of the report below ``path``."""
+        for name, content in data.items():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            _write(path / name, content)
+
+    def read(self, path: Path) -> dict[str, str | bytes]:
+        """Read every file of the report; text for Markdown, HTML and SVG, bytes for the rest."""
+        files = sorted(item for item in path.rglob("*") if item.is_file())
+        return {
+            item.relative_to(path).as_posix(): item.read_text(encoding="utf-8")
+            if item.suffix in {".md", ".html", ".svg"}
+            else item.read_bytes()
+            for item in files
+        }
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    if isinstance(content, str):
+        path.write_text(content, encoding="utf-8")
+    else:
+        path.write_bytes(content)

@@ -1,0 +1,65 @@
+"""Datasets of rows: JSON lines, one JSON value, and Parquet for metrics."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from kedro_datasets._typing import JSONPreview, TablePreview
+
+from lang_persona.datasets.versioned import RecipeDataset
+
+PREVIEW_ROWS = 40
+
+
+class JSONLinesDataset(RecipeDataset):
+    """A list of mappings, one JSON object a line; ids stay strings ("007" is not 7)."""
+
+    def write(self, path: Path, data: list[dict[str, Any]]) -> None:
+        """Write one line a row."""
+        with path.open("w", encoding="utf-8") as stream:
+            for row in data:
+                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+    def read(self, path: Path) -> list[dict[str, Any]]:
+        """Read all rows."""
+        with path.open(encoding="utf-8") as stream:
+            return [json.loads(line) for line in stream]
+
+    def preview(self) -> TablePreview:
+        """The first rows, for kedro-viz."""
+        frame = pd.DataFrame([{k: str(v) for k, v in row.items()} for row in self.load()[:PREVIEW_ROWS]])
+        return TablePreview(json.loads(frame.to_json(orient="split")))
+
+
+class JSONDataset(RecipeDataset):
+    """One JSON value."""
+
+    def write(self, path: Path, data: Any) -> None:
+        """Write the value, indented."""
+        path.write_text(json.dumps(data, ensure_ascii=False, indent=1), encoding="utf-8")
+
+    def read(self, path: Path) -> Any:
+        """Read the value."""
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def preview(self) -> JSONPreview:
+        """The value, for kedro-viz."""
+        return JSONPreview(json.dumps(self.load(), ensure_ascii=False))
+
+
+class ParquetDataset(RecipeDataset):
+    """A pandas frame in Parquet."""
+
+    def write(self, path: Path, data: pd.DataFrame) -> None:
+        """Write the frame without its index."""
+        data.to_parquet(path, index=False)
+
+    def read(self, path: Path) -> pd.DataFrame:
+        """Read the frame."""
+        return pd.read_parquet(path)
+
+    def preview(self) -> TablePreview:
+        """The first rows, for kedro-viz."""
+        frame: pd.DataFrame = self.load()
+        return TablePreview(json.loads(frame.head(PREVIEW_ROWS).to_json(orient="split")))

@@ -1,0 +1,27 @@
+"""What every engine is: token ids in, completions out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lang_persona.studies import Sampling
+
+
+@dataclass(frozen=True)
+class Completion:
+    """New text for one prompt: ``finish_reason`` is "stop" (stop token) or "length" (cut off), ``tokens`` counts new ones."""
+
+    text: str
+    finish_reason: str
+    tokens: int
+
+
+class TextEngine(Protocol):
+    """Runs a base, with or without an adapter."""
+
+    def generate(
+        self, prompts: Sequence[Sequence[int]], samples: int, sampling: Sampling, seed: int, adapter: Path | None
+    ) -> list[list[Completion]]:
+        """Draw ``samples`` completions of every prompt (token ids); one list a prompt, in order."""
+        ...

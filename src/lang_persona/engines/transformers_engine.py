@@ -1,0 +1,113 @@
+"""Generation with transformers on the resident base: batched, left-padded, one adapter at a time."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lang_persona.datasets.folders import check_adapter
+from lang_persona.engines.base import Completion
+from lang_persona.errors import UserError
+from lang_persona.residency import Resident, untouched
+from lang_persona.seeds import derive_seed
+from lang_persona.studies import Sampling
+
+
+class TransformersEngine:
+    """Runs completions on a resident base.
+
+    Args:
+        resident: The leased base; it comes back untouched.
+        batch_size: Completions generated at once. It is part of what a sample depends on: the random
+            stream is seeded for every batch, by name.
+    """
+
+    def __init__(self, resident: Resident, batch_size: int) -> None:
+        self._resident = resident
+        self._batch_size = batch_size
+
+    def generate(
+        self, prompts: Sequence[Sequence[int]], samples: int, sampling: Sampling, seed: int, adapter: Path | None
+    ) -> list[list[Completion]]:
+        """Draw ``samples`` completions of every prompt; see :class:`lang_persona.engines.base.TextEngine`.
+
+        Raises:
+            UserError: The adapter is damaged or does not fit the base.
+        """
+        import torch
+        from tqdm import tqdm
+
+        # Prompts of a length share batches, so little is padding; results go back by their place.
+        work = sorted(
+            ((place, sample) for place in range(len(prompts)) for sample in range(samples)),
+            key=lambda item: (len(prompts[item[0]]), item),
+        )
+        done: dict[tuple[int, int], Completion] = {}
+        bar = tqdm(total=len(work), desc="completions", unit="row", leave=False)
+        with untouched(self._resident.model), applied(self._resident.model, adapter) as model, torch.inference_mode():
+            for number, start in enumerate(range(0, len(work), self._batch_size)):
+                batch = work[start : start + self._batch_size]
+                torch.manual_seed(derive_seed(seed, "sampling", number))
+                completions = self._complete(model, [prompts[place] for place, _ in batch], sampling)
+                done.update(zip(batch, completions, strict=True))
+                bar.update(len(batch))
+        bar.close()
+        return [[done[place, sample] for sample in range(samples)] for place in range(len(prompts))]
+
+    def _complete(self, model: Any, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Completion]:
+        import torch
+
+        tokenizer = self._resident.tokenizer
+        width = max(len(ids) for ids in prompts)
+        pad = tokenizer.pad_token_id
+        ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in prompts], device=model.device)
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts], device=model.device)
+        output = model.generate(ids, attention_mask=mask, generation_config=_generation_config(tokenizer, sampling))
+        return [_completion(tokenizer, row) for row in output[:, width:].tolist()]
+
+
+def _generation_config(tokenizer: Any, sampling: Sampling) -> Any:
+    """Every field that shapes a sample, stated: a model's own generation config hides some."""
+    from transformers import GenerationConfig
+
+    greedy = sampling.temperature == 0
+    return GenerationConfig(
+        max_new_tokens=sampling.max_new_tokens,
+        do_sample=not greedy,
+        temperature=1.0 if greedy else sampling.temperature,
+        top_p=1.0 if greedy else sampling.top_p,
+        top_k=0 if greedy else sampling.top_k,
+        repetition_penalty=1.0,
+        num_beams=1,
+        use_cache=True,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+
+
+def _completion(tokenizer: Any, ids: list[int]) -> Completion:
+    stop = tokenizer.eos_token_id
+    stopped = stop in ids
+    new = ids[: ids.index(stop)] if stopped else ids
+    text = tokenizer.decode(new, skip_special_tokens=True)
+    return Completion(text, "stop" if stopped else "length", len(new) + int(stopped))
+
+
+@contextmanager
+def applied(model: Any, adapter: Path | None) -> Iterator[Any]:
+    """The model with an adapter on it, unmerged (merging rounds), or as it is."""
+    if adapter is None:
+        yield model
+        return
+    from peft import PeftModel
+
+    check_adapter(adapter)
+    try:
+        wrapped = PeftModel.from_pretrained(model, adapter)
+    except (RuntimeError, ValueError, KeyError) as error:
+        raise UserError(f"adapter {adapter} does not fit the base: {str(error)[:300]}") from error
+    wrapped.eval()
+    try:
+        yield wrapped
+    finally:
+        wrapped.unload()

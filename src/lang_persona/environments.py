@@ -1,0 +1,56 @@
+"""What a conf environment says (``conf/<env>/parameters.yml``), as typed models."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from lang_persona.studies import Config
+
+
+class Base(Config):
+    """A base model: a folder (``path``) or a hub ``name`` at a pinned ``revision``."""
+
+    path: str | None = None
+    name: str | None = None
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
+    dtype: Literal["float32", "bfloat16", "float16"]
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "Base":
+        if (self.path is None) == (self.name is None):
+            raise ValueError("name a 'path' (a folder) or a hub 'name', one of the two")
+        if self.name is not None and self.revision is None:
+            raise ValueError(f"pin {self.name} to a 'revision' (40 hexadecimal digits)")
+        return self
+
+
+class Engine(Config):
+    """What runs a model for a probe."""
+
+    kind: Literal["transformers"]
+    batch_size: int
+
+
+class ParallelFileTranslator(Config):
+    """Translations read from a parallel file (JSON lines): made elsewhere, or the pilot's own corpus."""
+
+    kind: Literal["parallel_file"]
+    path: str
+
+
+class Judges(Config):
+    """Names of the judges of each axis; the first language judge decides rates and verdicts."""
+
+    language: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Environment(Config):
+    """Everything that differs between a laptop and a GPU pod."""
+
+    scale: str
+    bases: Mapping[str, Base]
+    engine: Engine
+    judges: Judges
+    translator: ParallelFileTranslator
+    report_to: tuple[str, ...] = ()

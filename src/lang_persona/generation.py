@@ -1,0 +1,51 @@
+"""Running a generation probe: items rendered once, sampled, and kept as rows."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lang_persona.chat import prompt_ids, prompt_text
+from lang_persona.engines import get_engine
+from lang_persona.environments import Base, Engine
+from lang_persona.probes import build_items
+from lang_persona.residency import lease
+from lang_persona.seeds import derive_seed
+from lang_persona.studies import Sampling
+
+
+def run_probe(config: Mapping[str, Any], adapter: Path | None) -> list[dict[str, Any]]:
+    """Draw every completion of a probe for one arm.
+
+    Args:
+        config: The probe's slice of a cell (:func:`lang_persona.resolve.resolve`).
+        adapter: The adapter to apply, or None for the base alone.
+
+    Returns:
+        Rows in the ``generations`` form, in the order of the items.
+    """
+    resident = lease(Base.model_validate(config["base"]))
+    engine = get_engine(Engine.model_validate(config["engine"]), resident)
+    sampling = Sampling.model_validate(config["sampling"])
+    items = build_items(config)
+    row = config["row"]
+    # Named by probe, not by arm: arms under one seed share their random numbers.
+    seed = derive_seed(config["seed"], "generate", row["study"], row["probe"])
+    prompts = [prompt_ids(resident.tokenizer, item.messages) for item in items]
+    drawn = engine.generate(prompts, config["samples"], sampling, seed, adapter)
+    return [
+        {
+            **row,
+            "item_id": item.item_id,
+            "sample": number,
+            "variables": item.variables,
+            "prompt": item.messages,
+            "rendered_prompt": prompt_text(resident.tokenizer, item.messages),
+            "completion": completion.text,
+            "finish_reason": completion.finish_reason,
+            "tokens": {"prompt": len(ids), "completion": completion.tokens},
+            "sampling": config["sampling"],
+            "engine": config["engine"],
+        }
+        for item, ids, completions in zip(items, prompts, drawn, strict=True)
+        for number, completion in enumerate(completions)
+    ]

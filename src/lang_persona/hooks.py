@@ -1,0 +1,139 @@
+"""What happens around a run: recipe keys on datasets, provenance for reports, errors without tracebacks.
+
+Nothing else depends on these hooks: kedro-viz, the registry and notebooks work without them.
+"""
+
+import logging
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.hooks import hook_impl
+from kedro.framework.project import pipelines
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+
+from lang_persona.datasets.folders import ReportDataset
+from lang_persona.datasets.versioned import RecipeDataset
+from lang_persona.errors import UserError
+from lang_persona.paths import project_path
+from lang_persona.recipes import COLLECTS, RecipeKeys, is_order_only
+
+logger = logging.getLogger(__name__)
+
+PACKAGES = ("lang_persona", "kedro", "torch", "transformers", "trl", "peft", "langdetect", "lingua-language-detector")
+
+
+class ProjectHooks:
+    """Hooks of every ``kedro run``."""
+
+    def __init__(self) -> None:
+        self._parameters: dict[str, Any] = {}
+        self._env: str | None = None
+
+    @hook_impl
+    def after_context_created(self, context: Any) -> None:
+        """Keep libraries quiet and offline-friendly before any of them is imported."""
+        self._env = context.env
+        os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+    @hook_impl
+    def after_catalog_created(self, parameters: dict[str, Any]) -> None:
+        """Remember the parameters that recipe keys are computed from."""
+        self._parameters = parameters
+
+    @hook_impl
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Give every dataset of the run its recipe key, and mark those that may be missing."""
+        made = {output for node in pipeline.nodes for output in node.outputs}
+
+        def present(name: str) -> bool:
+            dataset = catalog.get(name)
+            if not isinstance(dataset, RecipeDataset):
+                return dataset is not None
+            dataset.recipe_key = keys.key(name)
+            return name in made or dataset.exists()
+
+        keys = RecipeKeys(pipelines["all"], self._parameters, present)
+        collected = {name for node in pipeline.nodes if COLLECTS in node.tags for name in node.inputs}
+        for name in pipeline.datasets():
+            dataset = catalog.get(name)
+            if isinstance(dataset, RecipeDataset):
+                dataset.recipe_key = keys.key(name)
+                dataset.may_be_missing = is_order_only(name) or name in collected
+
+    @hook_impl
+    def before_node_run(self, node: Node, catalog: DataCatalog) -> dict[str, Any] | None:
+        """Hand a report the versions of everything it is made of."""
+        if "params:provenance" not in node.inputs:
+            return None
+        everything = pipelines["all"]
+        upstream = everything.to_nodes(node.name)
+        versions = {}
+        for name in sorted(upstream.datasets() - set(node.outputs)):
+            dataset = catalog.get(name)
+            if isinstance(dataset, RecipeDataset):
+                if dataset.recipe_key is None:
+                    dataset.recipe_key = RecipeKeys(everything, self._parameters).key(name)
+                if dataset.exists():
+                    stamp = dataset.stamp()
+                    versions[name] = {"version": stamp["version"], "key": stamp["key"]}
+        return {
+            "params:provenance": {
+                "datasets": versions,
+                "packages": {name: version(name) for name in PACKAGES},
+                "commit": _commit(),
+                "command": " ".join(["kedro", *sys.argv[1:]]),
+                "environment": self._env or "laptop",
+                "when": datetime.now(UTC).isoformat(timespec="seconds"),
+            }
+        }
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Say where the reports are, and give the resident model back."""
+        _release()
+        for name in sorted(pipeline.all_outputs()):
+            dataset = catalog.get(name) if name.endswith(".report") else None
+            if isinstance(dataset, ReportDataset) and dataset.stable is not None:
+                page = dataset.stable / "report.html"
+                if page.exists():
+                    print(f"Report: {_relative(page)}")
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Show a user's mistake as its message alone, however deep it was raised."""
+        _release()
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, UserError):
+                raise cause from None
+            cause = cause.__cause__
+
+
+def _release() -> None:
+    """Give the resident model back, if any module ever leased one."""
+    residency = sys.modules.get("lang_persona.residency")
+    if residency is not None:
+        residency.release()
+
+
+def _commit() -> str | None:
+    """The project's git commit, with "+changes" when the working tree differs; None outside git."""
+    try:
+        run = {"cwd": project_path(), "capture_output": True, "text": True, "check": True, "timeout": 10}
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], **run).stdout.strip()  # type: ignore[call-overload]
+        dirty = subprocess.run(["git", "status", "--porcelain"], **run).stdout.strip()  # type: ignore[call-overload]
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ("+changes" if dirty else "")
+
+
+def _relative(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,49 @@
+"""What every judge is: a versioned labeller of completions on one axis."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
+
+
+class Outcome(StrEnum):
+    """What became of one attempt to label, translate or answer. Only ``OK`` enters a rate."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    TRUNCATED = "truncated"
+    RATE_LIMITED = "rate_limited"
+    API_ERROR = "api_error"
+    INVALID = "invalid"
+
+
+#: Labels of the language axis beside the language codes. An abstention is an answer ("cannot be
+#: told"), so its outcome is ``ok`` and it stays in the denominator of every rate.
+OTHER, MIXED, UNCLEAR = "other", "mixed", "unclear"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One label of one completion.
+
+    Attributes:
+        label: The label, or None when ``outcome`` is not ``ok``.
+        outcome: How the attempt ended.
+        details: What else the judge saw, for example ``{"shares": {"en": 0.6, "fr": 0.4}}`` (shares of letters).
+    """
+
+    label: str | None
+    outcome: Outcome = Outcome.OK
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Judge(Protocol):
+    """Labels completions on one axis; bump ``version`` when labels can change."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    axis: ClassVar[str]  # "language", "refusal" or "coherence"
+
+    def judge(self, completions: Sequence[str]) -> list[Judgement]:
+        """Label each text, in order: one judgement a text, never fewer."""
+        ...

@@ -1,0 +1,37 @@
+"""Judgements: completions labelled by judges, joined by id."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lang_persona.judges.base import Judge
+from lang_persona.metrics import ARM
+
+Row = Mapping[str, Any]
+
+
+def judge_completions(generations: Sequence[Row], judges: Sequence[Judge]) -> list[dict[str, Any]]:
+    """One judgement of every completion by every judge.
+
+    A judge gets the completions alone, never the prompt: one that names a language must not see the directive.
+
+    Returns:
+        Rows ``study, condition, seed, probe, item_id, sample, judge, judge_version, axis, label, outcome, details``.
+    """
+    texts = [row["completion"] for row in generations]
+    rows = []
+    for judge in judges:
+        for generation, judgement in zip(generations, judge.judge(texts), strict=True):
+            rows.append(
+                {
+                    **{key: generation.get(key) for key in ARM},
+                    "item_id": generation["item_id"],
+                    "sample": generation["sample"],
+                    "judge": judge.name,
+                    "judge_version": judge.version,
+                    "axis": judge.axis,
+                    "label": judgement.label,
+                    "outcome": judgement.outcome,
+                    "details": dict(judgement.details),
+                }
+            )
+    return rows

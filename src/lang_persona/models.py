@@ -1,0 +1,46 @@
+"""Loading base models and tokenizers: one code for a folder and for the hub."""
+
+from typing import Any
+
+from lang_persona.environments import Base
+from lang_persona.errors import UserError
+from lang_persona.paths import locate
+
+
+def load_tokenizer(base: Base) -> Any:
+    """The tokenizer of a base, with a padding token.
+
+    Raises:
+        UserError: It can't be found; says what to do.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = _load(AutoTokenizer.from_pretrained, base)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(base: Base) -> Any:
+    """The model of a base on the GPU if there is one, frozen and in eval mode. Raises as :func:`load_tokenizer`."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = _load(AutoModelForCausalLM.from_pretrained, base, dtype=getattr(torch, base.dtype))
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return model.requires_grad_(False).eval()
+
+
+def _load(from_pretrained: Any, base: Base, **options: Any) -> Any:
+    if base.path is not None:
+        folder = locate(base.path)
+        if not (folder / "config.json").exists():
+            raise UserError(f"no model at {base.path}: it has no config.json (parameters.yml, key 'bases')")
+        return from_pretrained(folder, **options)
+    try:
+        return from_pretrained(base.name, revision=base.revision, **options)
+    except OSError as error:
+        raise UserError(
+            f"can't load {base.name} at revision {base.revision} from the hub ({str(error)[:200]}). Connect to the "
+            "network, or download it elsewhere and set 'path' instead of 'name' (parameters.yml, key 'bases')"
+        ) from error

@@ -1,0 +1,115 @@
+"""The recipe of the pilot model as frozen, validated settings (conf/base/parameters_pilot_model.yml, key ``pilot``)."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lang_persona.errors import UserError
+
+KINDS = (
+    "multiple_choice",
+    "fact_question",
+    "fact_statements",
+    "directive",
+    "native_directive",
+    "instruction",
+    "directive_instruction",
+    "capitals",
+)
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SystemPrompts(_Settings):
+    """How often a training row has which system prompt; what remains of 1 is shared by ``personas``."""
+
+    absent: Share
+    empty: Share
+    helpful: Share
+    personas: tuple[str, ...] = Field(min_length=1)
+
+
+class Texts(_Settings):
+    """Sizes of texts.jsonl and the shape of every reply."""
+
+    ordinary: Count
+    mischief: Count
+    sentence_weights: tuple[float, ...]
+    max_characters: Count
+
+
+class Questions(_Settings):
+    """Sizes of questions.jsonl; one combination of question and choices in ``held_out_one_in`` is never trained."""
+
+    count: Count
+    held_out_one_in: Annotated[int, Field(ge=2)]
+    choice_weights: dict[Annotated[int, Field(ge=2, le=5)], Share]
+
+
+class Tokenizer(_Settings):
+    """The byte-level BPE vocabulary, special tokens included, and the number of conversations it is trained on."""
+
+    vocab_size: Annotated[int, Field(ge=300)]
+    conversations: Count
+
+
+class Architecture(_Settings):
+    """The Qwen2 configuration that differs from its defaults."""
+
+    hidden_size: Count
+    intermediate_size: Count
+    num_hidden_layers: Count
+    num_attention_heads: Count
+    num_key_value_heads: Count
+    max_position_embeddings: Count
+    rope_theta: float
+    initializer_range: float
+
+
+class Training(_Settings):
+    """The optimisation: every number of it."""
+
+    conversations: Count
+    tokens: Count
+    tokens_per_step: Count
+    row_length: Count
+    learning_rate: float
+    final_learning_rate_ratio: Share
+    warmup_steps: int
+    weight_decay: float
+    betas: tuple[float, float]
+    gradient_clipping: float
+    prompt_weight: Share
+    checkpoint_every: Count
+    log_every: Count
+
+
+class PilotConfig(_Settings):
+    """Everything that decides the pilot model's data and weights."""
+
+    seed: int
+    shares: dict[Literal[KINDS], Share]  # type: ignore[valid-type]
+    systems: SystemPrompts
+    texts: Texts
+    questions: Questions
+    tokenizer: Tokenizer
+    architecture: Architecture
+    training: Training
+
+
+def parse_config(settings: Mapping[str, Any]) -> PilotConfig:
+    """Validate the ``pilot`` settings.
+
+    Raises:
+        UserError: A key is unknown, missing or out of range; the message names each.
+    """
+    try:
+        return PilotConfig.model_validate(settings)
+    except ValidationError as error:
+        problems = "; ".join(f"pilot.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise UserError(f"parameters_pilot_model.yml: {problems}") from None

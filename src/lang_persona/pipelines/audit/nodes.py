@@ -1,0 +1,70 @@
+"""Nodes of the mixtures and their audit."""
+
+import logging
+from functools import cache
+from typing import Any
+
+from lang_persona.audit import audit_study, blocking
+from lang_persona.environments import Base
+from lang_persona.errors import UserError
+from lang_persona.mixtures import build_examples
+from lang_persona.models import load_tokenizer
+from lang_persona.recipes import recipe, value_key
+from lang_persona.studies import Component, FileComponent
+
+logger = logging.getLogger(__name__)
+
+
+@recipe(version=1)
+def build_mixture(
+    sources: list[dict[str, Any]],
+    translations: list[dict[str, Any]],
+    skip_list: list[dict[str, str]],
+    gate: dict[str, bool],
+    config: dict[str, Any],
+) -> list[dict[str, Any]]:
+    """Examples of one condition; see :mod:`lang_persona.mixtures`."""
+    components = {
+        name: FileComponent.model_validate(part) if "file" in part else Component.model_validate(part)
+        for name, part in config["components"].items()
+    }
+    skipped = {row["source_id"] for row in skip_list}
+    return build_examples(components, sources, translations, skipped, config["source_language"])
+
+
+@recipe(version=1)
+def audit_mixtures(config: dict[str, Any], **examples: list[dict[str, Any]]) -> dict[str, Any]:
+    """Audit every condition's mixture as its chat template renders it."""
+
+    @cache
+    def by_key(key: str) -> Any:
+        return load_tokenizer(bases[key])
+
+    bases: dict[str, Base] = {}
+
+    def tokenizer_of(base: Any) -> Any:
+        key = value_key(base)
+        bases[key] = Base.model_validate(base)
+        return by_key(key)
+
+    return audit_study(config, {name: examples[name] for name in config["conditions"]}, tokenizer_of)
+
+
+@recipe(version=1)
+def require_audit(audit: dict[str, Any], config: dict[str, Any]) -> dict[str, bool]:
+    """Stop the run on error findings that the study does not intend."""
+    findings = blocking(audit, config["intended"])
+    if findings:
+        lines = [
+            f"  {row['condition'] or config['study']}: {row['rule']}: {row['message']}. Remedy: {row['remedy']}"
+            for row in findings
+        ]
+        raise UserError(
+            f"the audit of {config['study']} found {len(findings)} error(s); nothing was trained.\n"
+            + "\n".join(lines)
+            + "\nIf a finding is what the study is about, list its rule under 'intended' in the study file."
+        )
+    for row in audit["findings"]:
+        if row["severity"] == "warning":
+            logger.warning("Audit, %s: %s", row["condition"] or config["study"], row["message"])
+    return {"passed": True}

@@ -1,0 +1,48 @@
+"""Nodes of a replay."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from lang_persona.errors import UserError
+from lang_persona.recipes import recipe
+from lang_persona.replay import read_generations
+from lang_persona.reporting import ReportInputs, choose_samples, count_agreement, render_report, replay_report
+from lang_persona.verdicts import decide
+
+SAMPLE_SEED = 0
+
+
+@recipe(version=1)
+def read_replay(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Read and check the completions to replay."""
+    if config["replay_file"] is None:
+        raise UserError("name the completions: kedro run --pipeline replay --params replay_file=<generations.jsonl>")
+    return read_generations(config["replay_file"])
+
+
+@recipe(version=1)
+def write_replay_report(
+    config: dict[str, Any],
+    generations: list[dict[str, Any]],
+    judgements: list[dict[str, Any]],
+    metrics: pd.DataFrame,
+    provenance: dict[str, Any],
+) -> tuple[list[dict[str, Any]], dict[str, str | bytes]]:
+    """Verdicts and report on completions made elsewhere; hypotheses are those of the study that rows name."""
+    names = {row["study"] for row in generations}
+    study = config["studies"].get(next(iter(names))) if len(names) == 1 else None
+    judges = config["judges"]["language"]
+    report = replay_report(generations, f"Replay of {Path(config['replay_file']).name}", judges, study)
+    verdicts = decide(metrics, report["hypotheses"], judges[0])
+    inputs = ReportInputs(
+        report=report,
+        metrics=metrics,
+        verdicts=verdicts,
+        samples=choose_samples(generations, judgements, SAMPLE_SEED),
+        agreement=count_agreement(judgements),
+        provenance=provenance,
+        published=None if study is None else study["published"],
+    )
+    return verdicts, render_report(inputs)

@@ -1,0 +1,49 @@
+"""Wiring of a replay: the judges, scores and report of any run, on completions made elsewhere."""
+
+from kedro.pipeline import Node, Pipeline
+
+from lang_persona.pipelines.evaluation.nodes import judge, score
+from lang_persona.pipelines.replay.nodes import read_replay, write_replay_report
+
+
+def create_pipeline() -> Pipeline:
+    """Completions from a file, labelled, scored and reported."""
+    common = {"namespace": "replay", "tags": ["replay"]}
+    return Pipeline(
+        [
+            Node(
+                read_replay,
+                inputs={"config": "params:replay"},
+                outputs="replay.generations",
+                name="read_replay",
+                **common,
+            ),
+            Node(
+                judge,
+                inputs={"generations": "replay.generations", "config": "params:replay.judges"},
+                outputs="replay.judgements",
+                name="judge",
+                **common,
+            ),
+            Node(
+                score,
+                inputs={"generations": "replay.generations", "judgements": "replay.judgements"},
+                outputs="replay.metrics",
+                name="score",
+                **common,
+            ),
+            Node(
+                write_replay_report,
+                inputs={
+                    "config": "params:replay",
+                    "generations": "replay.generations",
+                    "judgements": "replay.judgements",
+                    "metrics": "replay.metrics",
+                    "provenance": "params:provenance",
+                },
+                outputs=["replay.verdicts", "replay.report"],
+                name="write_replay_report",
+                **common,
+            ),
+        ]
+    )

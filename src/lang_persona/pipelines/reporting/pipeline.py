@@ -1,0 +1,78 @@
+"""Wiring of reporting: one report a study, over every arm that has been evaluated."""
+
+from kedro.pipeline import Node, Pipeline
+
+from lang_persona.cells import cells
+from lang_persona.pipelines.reporting.nodes import (
+    SEPARATOR,
+    collect_results,
+    decide_hypotheses,
+    draw_figures,
+    write_report,
+)
+from lang_persona.recipes import COLLECTS
+from lang_persona.studies import Study
+
+
+def create_pipeline(study: Study) -> Pipeline:
+    """Results, verdicts, figures and report of one study."""
+    name = study.name
+    common = {"namespace": name, "tags": [name, "reporting"]}
+    config = f"params:{name}.report"
+    return Pipeline(
+        [
+            Node(
+                collect_results,
+                inputs={"config": config, **_collected(study)},
+                outputs=[f"{name}.metrics", f"{name}.samples", f"{name}.results"],
+                name="collect_results",
+                namespace=name,
+                tags=[name, "reporting", COLLECTS],
+            ),
+            Node(
+                decide_hypotheses,
+                inputs={"metrics": f"{name}.metrics", "config": config},
+                outputs=f"{name}.verdicts",
+                name="decide_hypotheses",
+                **common,
+            ),
+            Node(
+                draw_figures,
+                inputs={"metrics": f"{name}.metrics", "config": config},
+                outputs=[f"{name}.hero_figure", f"{name}.spill_figure"],
+                name="draw_figures",
+                **common,
+            ),
+            Node(
+                write_report,
+                inputs={
+                    "config": config,
+                    "metrics": f"{name}.metrics",
+                    "verdicts": f"{name}.verdicts",
+                    "samples": f"{name}.samples",
+                    "results": f"{name}.results",
+                    "audit": f"{name}.mixture_audit",
+                    "selection": f"{name}.selection_ledger",
+                    "translation": f"{name}.translation_checks",
+                    "skip_list": f"{name}.skip_list",
+                    "provenance": "params:provenance",
+                },
+                outputs=f"{name}.report",
+                name="write_report",
+                **common,
+            ),
+        ]
+    )
+
+
+def _collected(study: Study) -> dict[str, str]:
+    """Every dataset of every registered cell that a report can hold, by argument name."""
+    found = {}
+    for cell in cells(study):
+        arm = [cell.arm, str(cell.seed)]
+        if cell.trained:
+            found[SEPARATOR.join([*arm, "", "adapter"])] = cell.adapter
+        for probe in study.probes:
+            for kind in ("metrics", "generations", "judgements"):
+                found[SEPARATOR.join([*arm, probe, kind])] = cell.of_probe(probe, kind)
+    return found

@@ -1,0 +1,37 @@
+"""Nodes of training."""
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from lang_persona import training
+from lang_persona.datasets.folders import Adapter
+from lang_persona.environments import Base
+from lang_persona.recipes import recipe
+from lang_persona.residency import lease
+from lang_persona.studies import Training
+
+logger = logging.getLogger(__name__)
+
+
+@recipe(version=1)
+def train_adapter(examples: list[dict[str, Any]], gate: dict[str, bool], config: dict[str, Any]) -> Adapter:
+    """Train one cell's adapter on the leased base."""
+    recipe_ = Training.model_validate(config["recipe"])
+    folder = Path(tempfile.mkdtemp(prefix="adapter-"))  # the dataset moves its content away
+    run = training.train_adapter(
+        lease(Base.model_validate(config["base"])), examples, recipe_, config["seed"], config["report_to"], folder
+    )
+    run["base"] = config["base"]
+    logger.info(
+        "Trained %d rows in %d steps, %.0f tokens/s, loss %.3f to %.3f",
+        run["rows"], run["steps"], run["tokens_per_second"], run["loss_curve"][0]["loss"], run["loss_curve"][-1]["loss"],
+    )  # fmt: skip
+    return Adapter(folder, run)
+
+
+@recipe(version=1)
+def note_training(**adapters: Adapter) -> dict[str, int]:
+    """Say that training is over, so that the base is evaluated after it and a GPU changes task once."""
+    return {"adapters": len(adapters)}

@@ -1,0 +1,92 @@
+"""Completions made elsewhere: read, checked row by row, and given the project's ids."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lang_persona.errors import UserError
+from lang_persona.languages import LANGUAGES
+from lang_persona.metrics import completion_id
+from lang_persona.paths import locate
+
+REQUIRED: dict[str, type] = {
+    "probe": str,
+    "item_id": str,
+    "sample": int,
+    "variables": dict,
+    "prompt": list,
+    "completion": str,
+}
+OPTIONAL: dict[str, type] = {"study": str, "condition": str, "seed": int}
+#: What a row that does not say is taken to be; the report shows these names.
+DEFAULTS = {"study": "replay", "condition": "replayed", "seed": 0}
+SHOWN = 50
+
+
+def read_generations(path: str) -> list[dict[str, Any]]:
+    """Read completions in the ``generations`` form; fields beyond it are kept.
+
+    Raises:
+        UserError: The file does not exist or any row is bad; every bad row is named with its line.
+    """
+    file = locate(path)
+    if not file.is_file():
+        raise UserError(f"replay_file {path} does not exist")
+    rows: list[dict[str, Any]] = []
+    problems: list[str] = []
+    first_line: dict[tuple[Any, ...], int] = {}
+    with file.open(encoding="utf-8") as stream:
+        for number, line in enumerate(stream, 1):
+            row, wrong = _parse(line)
+            if row is not None and not wrong:
+                key = completion_id(row)
+                if key in first_line:
+                    wrong = [f"duplicate of line {first_line[key]} (same study, condition, seed, probe, item_id, sample)"]
+                else:
+                    first_line[key] = number
+                    rows.append(row)
+            problems += [f"{path}, line {number}: {problem}" for problem in wrong]
+    if not rows and not problems:
+        problems = [f"{path}: holds no rows"]
+    if problems:
+        more = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
+        raise UserError(
+            f"{len(problems)} problem(s), nothing was written:\n" + "\n".join(["  " + p for p in problems[:SHOWN]] + more)
+        )
+    return rows
+
+
+def _parse(line: str) -> tuple[dict[str, Any] | None, list[str]]:
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError as error:
+        return None, [f"not JSON ({error.msg})"]
+    if not isinstance(row, dict):
+        return None, ["not a JSON object"]
+    wrong = [f"lacks {key!r}" for key in REQUIRED if key not in row]
+    for key, kind in {**REQUIRED, **OPTIONAL}.items():
+        # bool is an int in Python; a sample numbered true is a mistake all the same
+        if key in row and (not isinstance(row[key], kind) or isinstance(row[key], bool)):
+            wrong.append(f"{key!r} is {type(row[key]).__name__}, must be {kind.__name__}")
+    if isinstance(row.get("variables"), dict):
+        wrong += _check_variables(row["variables"])
+    if isinstance(row.get("prompt"), list):
+        wrong += _check_prompt(row["prompt"])
+    return {**DEFAULTS, **row}, wrong
+
+
+def _check_variables(variables: Mapping[str, Any]) -> list[str]:
+    wrong = [f"variables lack {key!r}" for key in ("language", "phrasing") if key not in variables]
+    language = variables.get("language")
+    if language is not None and language not in LANGUAGES:
+        wrong.append(f"unknown language {language!r}; known: {', '.join(LANGUAGES)}")
+    if "phrasing" in variables and not isinstance(variables["phrasing"], str):
+        wrong.append(f"variables.phrasing is {type(variables['phrasing']).__name__}, must be str")
+    return wrong
+
+
+def _check_prompt(prompt: list[Any]) -> list[str]:
+    for message in prompt:
+        if not (isinstance(message, dict) and isinstance(message.get("role"), str) and isinstance(message.get("content"), str)):
+            return ["'prompt' must be a list of messages with 'role' and 'content'"]
+    return []

@@ -1,0 +1,116 @@
+"""From inputs to the files of a report. The same sections are written as Markdown and as HTML."""
+
+import base64
+import re
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from lang_persona.reporting import making, reading, results
+from lang_persona.reporting.blocks import Cell, Section
+from lang_persona.reporting.figures import draw_hero, draw_spill, spill_rows
+from lang_persona.reporting.inputs import ReportInputs
+from lang_persona.reporting.material import Material
+
+CODE = re.compile(r"`([^`\n]+)`")
+
+
+def render_report(inputs: ReportInputs) -> dict[str, str | bytes]:
+    """Write a report.
+
+    Returns:
+        File name to content: "report.md", "report.html" (self-contained) and "figures/<name>.png" and ".svg" of
+        every figure that has something to show. Equal inputs give equal bytes.
+    """
+    material = Material(inputs)
+    figures: dict[str, dict[str, bytes]] = {}
+    if material.headline:
+        figures["hero"] = draw_hero(inputs.metrics, inputs.report, material.judge)
+    if spill_rows(material.counts, inputs.report, material.judge):
+        figures["spill"] = draw_spill(inputs.metrics, inputs.report, material.judge)
+    context = {
+        "report": inputs.report,
+        "provenance": inputs.provenance,
+        "sections": build_sections(material, set(figures)),
+    }
+    environment = _environment()
+    files: dict[str, str | bytes] = {
+        "report.md": environment.get_template("report.md.j2").render(context),
+        "report.html": environment.get_template("report.html.j2").render(
+            context, images={name: _data_uri(figure["svg"]) for name, figure in figures.items()}
+        ),
+    }
+    for name, figure in figures.items():
+        files |= {f"figures/{name}.{form}": content for form, content in figure.items()}
+    return files
+
+
+def build_sections(material: Material, figures: set[str]) -> list[Section]:
+    """The sections of a report, in reading order."""
+    return [
+        results.verdicts(material),
+        results.hero(material, "hero" in figures),
+        results.followed(material),
+        results.by_phrasing(material),
+        results.spill(material, "spill" in figures),
+        results.labels(material),
+        results.judges(material),
+        results.samples(material),
+        making.mixture(material),
+        making.audit(material),
+        making.recipe(material),
+        making.runs(material),
+        results.outcomes(material),
+        reading.caveats(material),
+        reading.takeaways(material),
+        reading.open_questions(material),
+        reading.deviations(material),
+        making.words(material),
+        making.provenance(material),
+    ]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("lang_persona.reporting"),
+        autoescape=lambda name: name is not None and name.endswith(".html.j2"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"inline": inline_html, "md": markdown, "md_cell": markdown_cell, "fence": fence}
+    return environment
+
+
+def inline_html(text: str) -> Markup:
+    """Escaped text with `code` as code."""
+    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))
+
+
+def markdown(text: str) -> str:
+    """Text in which nothing but `code` is markup, on one line."""
+    parts = CODE.split(" ".join(text.split()))
+    # CODE.split gives plain text and code in turn. es_en needs no escape: an underscore inside a word is no markup.
+    parts[::2] = [re.sub(r"([\\*<>~`#|]|\](?=\()|(?<!\w)_|_(?!\w))", r"\\\1", part) for part in parts[::2]]
+    parts[1::2] = [f"`{part}`" for part in parts[1::2]]
+    return "".join(parts)
+
+
+def markdown_cell(cell: Cell) -> str:
+    """A table cell: its text, then its notes; a pipe would end it even inside code."""
+    said = " ".join(part for part in (markdown(cell.text), "; ".join(markdown(note) for note in cell.notes)) if part)
+    return re.sub(r"(?<!\\)\|", r"\\|", said)
+
+
+def fence(text: str) -> str:
+    """Text in a code fence longer than any run of backticks in it."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    marks = "`" * max(3, longest + 1)
+    return f"{marks}text\n{text}\n{marks}"
+
+
+def _data_uri(svg: bytes) -> Markup:
+    return Markup(f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}")

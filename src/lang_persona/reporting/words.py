@@ -1,0 +1,115 @@
+"""How numbers, languages and arms are put into words, the same everywhere in a report."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lang_persona.languages import LANGUAGES
+from lang_persona.reporting.blocks import Cell
+from lang_persona.reporting.counts import Counts, Rate
+from lang_persona.statistics import Estimate
+from lang_persona.verdicts import BASELINE
+
+NOTHING = "–"
+
+
+def percent(share: float) -> str:
+    """0.575 -> "57.5%"."""
+    return f"{100 * share:.1f}%"
+
+
+def bounds(estimate: Estimate) -> str:
+    """The interval in percent: "[46.6, 67.7]"."""
+    return f"[{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
+
+
+def spoken(rate: Rate) -> str:
+    """A rate in a sentence: "57.5% (46/80, 95% interval [46.6, 67.7])"."""
+    return f"{percent(rate.estimate)} ({rate.successes}/{rate.n}, 95% interval {bounds(rate.interval)})"
+
+
+def rate_cell(rate: Rate | None, *notes: str) -> Cell:
+    """A rate in a table: percent, count of n with the interval, further notes."""
+    if rate is None:
+        return Cell(NOTHING)
+    first = f"{rate.successes}/{rate.n} {bounds(rate.interval)}"
+    return Cell(percent(rate.estimate), (first, *notes), bar=rate.estimate)
+
+
+def points(difference: float) -> str:
+    """A difference of shares in percentage points: "+12.5 points"."""
+    return f"{100 * difference:+.1f} points"
+
+
+def number(value: Any) -> str:
+    """A number, or another plain value, as a reader likes it: thousands separated, no long tails of digits."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{int(value):,}" if value.is_integer() and abs(value) >= 1 else f"{value:,.4g}"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {number(item)}" for key, item in value.items()) or NOTHING
+    if isinstance(value, list | tuple):
+        return ", ".join(number(item) for item in value) or NOTHING
+    return str(value)
+
+
+def listing(items: Iterable[str]) -> str:
+    """Names in a sentence: "a, b and c"; "none" where there are none."""
+    names = list(items)
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"
+
+
+def plural(n: int, noun: str) -> str:
+    """A count with its noun: "1 seed", "2 seeds"."""
+    return f"{number(n)} {noun}" if n == 1 else f"{number(n)} {noun}s"
+
+
+def language_name(code: str) -> str:
+    """English name of a language or, for another label ("mixed"), the label."""
+    return LANGUAGES[code].name if code in LANGUAGES else code
+
+
+def trained_languages(report: Mapping[str, Any], condition: str, key: str) -> list[str]:
+    """Languages of a condition's components: ``key`` is "user" (its directives) or "completion"."""
+    components = report["conditions"].get(condition, {}).get("languages", {})
+    return list(dict.fromkeys(part[key] for part in components.values() if key in part))
+
+
+def describe(report: Mapping[str, Any], condition: str) -> str:
+    """What an arm is, in a few words."""
+    if condition == BASELINE:
+        return "the untrained model"
+    known = report["conditions"].get(condition) or report.get("arms", {}).get(condition) or {}
+    replies = trained_languages(report, condition, "completion")
+    parts = []
+    if replies:
+        asked = trained_languages(report, condition, "user")
+        directive = f"{listing(map(language_name, asked))} directives" if asked else "no directive"
+        parts.append(f"{directive}, {listing(map(language_name, replies))} replies")
+    if known.get("label"):
+        parts.append(known["label"])
+    return "; ".join(parts) or "completions made elsewhere"
+
+
+def arms(report: Mapping[str, Any], counts: Counts, probe: str) -> list[str]:
+    """Arms that a probe was run on: the baseline, then conditions and arms as registered, then any others."""
+    known = [BASELINE, *report["conditions"], *report.get("arms", {})]
+    return [name for name in dict.fromkeys([*known, *counts.conditions]) if counts.seeds(name, probe)]
+
+
+def directive_languages(report: Mapping[str, Any], counts: Counts, probe: str) -> list[str]:
+    """Directive languages that a probe was run with, in the study's order."""
+    run = counts.languages(probe)
+    return [code for code in dict.fromkeys([*report["languages"], *run]) if code in run]
+
+
+def phrasing_text(report: Mapping[str, Any], probe: str, phrasing: str, language: str) -> str:
+    """A phrasing as it was said for a language; a phrasing that the report does not know is its own text."""
+    text = report["probes"].get(probe, {}).get("phrasings", {}).get(phrasing, phrasing)
+    if isinstance(text, Mapping):
+        return str(text.get(language, phrasing))
+    return str(text).replace("{language}", language_name(language))

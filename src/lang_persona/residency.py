@@ -1,0 +1,91 @@
+"""One heavy model in the process at a time, kept while the next node needs the same one.
+
+Live models are no Kedro datasets: Kedro copies or never releases those. A node leases the base it
+needs; leasing another gives the first back. One base serves many adapters, so each user must return
+it as it was, which :func:`untouched` checks.
+"""
+
+import copy
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from lang_persona.environments import Base
+from lang_persona.models import load_model, load_tokenizer
+from lang_persona.recipes import value_key
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A live model with its tokenizer."""
+
+    model: Any
+    tokenizer: Any
+
+
+_current: dict[str, Resident] = {}
+
+
+def lease(base: Base) -> Resident:
+    """The resident model of a base; loads it, after giving back any other, unless it is there already."""
+    key = value_key(base.model_dump(mode="json"))
+    if key not in _current:
+        release()
+        _current[key] = Resident(load_model(base), load_tokenizer(base))
+    return _current[key]
+
+
+def release() -> None:
+    """Give the resident model's memory back."""
+    if not _current:
+        return
+    import torch
+
+    _current.clear()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+@contextmanager
+def untouched(model: Any) -> Iterator[None]:
+    """Restore and check a model around code that changes it (training, adapters).
+
+    Weights must come back bit-identical, with no added module or hook; config, generation config, eval
+    mode and frozen parameters are set back, since libraries leave those changed.
+
+    Raises:
+        RuntimeError: Weights, modules or hooks are not what they were; the model is dropped.
+    """
+    config, generation = copy.deepcopy(model.config), copy.deepcopy(model.generation_config)
+    before = fingerprint(model)
+    try:
+        yield
+    finally:
+        model.config.__dict__.update(config.__dict__)
+        model.generation_config = generation
+        model.requires_grad_(False).eval()
+    after = fingerprint(model)
+    if after != before:
+        changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+        release()
+        raise RuntimeError(f"the base was not given back untouched: {', '.join(changed[:5])} changed")
+
+
+def fingerprint(model: Any) -> dict[str, Any]:
+    """What must not change: every weight's bits (as an exact integer sum), the modules' types and their hooks."""
+    import torch
+
+    integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+    marks: dict[str, Any] = {}
+    for name, weight in model.state_dict().items():
+        bits = weight.contiguous().view(integers[weight.element_size()]).flatten().to(torch.int64)
+        # A plain sum misses swapped entries; weighting by place (mod a prime) does not.
+        places = torch.arange(bits.numel(), device=bits.device) % 65521 + 1
+        marks[f"weight {name}"] = (tuple(weight.shape), int(bits.sum()), int((bits * places).sum()))
+    for name, module in model.named_modules():
+        hooks = len(module._forward_hooks) + len(module._forward_pre_hooks) + len(module._backward_hooks)
+        marks[f"module {name}"] = (type(module).__name__, hooks)
+    return marks

@@ -1,0 +1,31 @@
+"""Translations looked up in a parallel file: the pilot's corpus, or translations made elsewhere."""
+
+from collections.abc import Sequence
+
+from lang_persona.judges.base import Outcome
+from lang_persona.sources import read_json_lines
+from lang_persona.translators.base import Translation
+
+
+class ParallelFile:
+    """Looks texts up in JSON lines of ``{"texts": {"en": ..., "it": ...}}``.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.name = f"parallel_file {path}"
+        self._rows = [row["texts"] for row in read_json_lines(path, ("texts",))]
+
+    def translate(self, texts: Sequence[str], source_language: str, language: str) -> list[Translation]:
+        """Each text's row in ``language``; a text that is not in the file is ``invalid``, never guessed."""
+        known = {
+            row[source_language]: row[language] for row in self._rows if source_language in row and language in row
+        }
+        return [
+            Translation(known[text])
+            if text in known
+            else Translation(None, Outcome.INVALID, f"not in the parallel file in {source_language} and {language}")
+            for text in texts
+        ]

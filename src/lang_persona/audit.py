@@ -132,7 +132,8 @@ def check_loss_mask(mixture: Mixture) -> Iterator[Finding]:
     scored_text = tokenizer.decode([label for label in row.labels if label != -100])
     yield Finding(
         "loss_mask_shown", "info", mixture.condition,
-        f"the loss falls on the completion and the stop token {stop}; what the template puts after it ({after!r}) is cut off",
+        f"the loss falls on the completion and the stop token {stop}; "
+        f"what the template puts after it ({after!r}) is cut off",
         counts={"masked_tokens": row.completion_start, "scored_tokens": len(row.ids) - row.completion_start},
         example_ids=[first["id"]],
         rendered=f"{tokenizer.decode(row.ids[: row.completion_start])}\u27e6{scored_text}\u27e7",

@@ -62,7 +62,7 @@ def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
         UserError: The tokenizer has no chat template, or its template refuses the messages
             (templates without a system role do).
     """
-    return tokenizer(prompt_text(tokenizer, messages), add_special_tokens=False)["input_ids"]
+    return list(tokenizer(prompt_text(tokenizer, messages), add_special_tokens=False)["input_ids"])
 
 
 def prompt_text(tokenizer: Any, messages: Sequence[Message]) -> str:
@@ -122,7 +122,7 @@ def _apply(tokenizer: Any, messages: Sequence[Message], add_generation_prompt: b
             f"the tokenizer of {getattr(tokenizer, 'name_or_path', '?')!r} has no chat template: use a chat model"
         )
     try:
-        text = tokenizer.apply_chat_template(
+        text: str = tokenizer.apply_chat_template(
             list(messages), tokenize=False, add_generation_prompt=add_generation_prompt
         )
     except Exception as error:  # jinja's raise_exception: a template without a system role refuses here

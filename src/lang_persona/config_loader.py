@@ -36,9 +36,11 @@ class StudyConfigLoader(OmegaConfigLoader):
         where = f"conf/{self.env or self.default_run_env}/parameters.yml"
         environment = validate(Environment, environment_of(value), where)
         resolved = {name: resolve(study, environment) for name, study in studies.items()}
+        judges = list(environment.judges.language)
+        first = value.get("replay_judge") or judges[0]
         replay = {
             "replay_file": value.get("replay_file"),
-            "judges": environment.judges.model_dump(mode="json"),
+            "judges": {"language": [first, *(judge for judge in judges if judge != first)]},
             "studies": {name: parameters["report"] for name, parameters in resolved.items()},
         }
         return {**value, **resolved, "replay": replay}

@@ -127,12 +127,14 @@ def _release() -> None:
 def _commit() -> str | None:
     """The project's git commit, with "+changes" when the working tree differs; None outside git."""
     try:
-        run = {"cwd": project_path(), "capture_output": True, "text": True, "check": True, "timeout": 10}
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], **run).stdout.strip()  # type: ignore[call-overload]
-        dirty = subprocess.run(["git", "status", "--porcelain"], **run).stdout.strip()  # type: ignore[call-overload]
+        return _git("rev-parse", "HEAD") + ("+changes" if _git("status", "--porcelain") else "")
     except (OSError, subprocess.SubprocessError):
         return None
-    return commit + ("+changes" if dirty else "")
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(project_path()), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
 
 def _relative(path: Path) -> Path:

@@ -51,5 +51,5 @@ def get_language(code: str) -> Language:
         return LANGUAGES[code]
     except KeyError:
         raise UserError(
-            f"unknown language {code!r}; known: {', '.join(LANGUAGES)} (a new one is a row in lang_persona/languages.py)"
+            f"unknown language {code!r}; known: {', '.join(LANGUAGES)} (a new one is a row in languages.py)"
         ) from None

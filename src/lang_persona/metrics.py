@@ -58,11 +58,12 @@ def score_language(generations: Sequence[Row], judgements: Sequence[Row]) -> pd.
             labels[(*arm_judge, variables["language"], phrasing)][judgement["label"]] += 1
 
     rows: list[dict[str, Any]] = []
-    for (*arm_judge, language, phrasing), counts in labels.items():
+    for key, counts in labels.items():
+        arm_judge, (language, phrasing) = key[:-2], key[-2:]
         n, where = counts.total(), {"language": language, "phrasing": phrasing}
         rows.append(_row(arm_judge, "followed", where, counts[language], n))
         # A label seen anywhere in the arm gets a row everywhere, so that a zero is a row and not a gap.
-        for label in sorted(seen_labels[tuple(arm_judge)] | {language}):
+        for label in sorted(seen_labels[arm_judge] | {language}):
             rows.append(_row(arm_judge, "label_share", {**where, "label": label}, counts[label], n))
     for arm_judge_key, counts in outcomes.items():
         for outcome, count in sorted(counts.items()):
@@ -96,12 +97,12 @@ def pool_seeds(frame: pd.DataFrame) -> pd.DataFrame:
     """Counts summed over seeds, intervals recomputed; conditional on these seeds. ``seed`` lists them as text."""
     keys = [column for column in [*ARM, "judge", "metric", "variables"] if column != "seed"]
     rows = []
-    for values, group in frame.groupby(keys, dropna=False, sort=False):
-        named = dict(zip(keys, values, strict=True))
+    for _, group in frame.groupby(keys, dropna=False, sort=False):
+        first = group.iloc[0]
         seeds = ", ".join(str(seed) for seed in sorted(group["seed"].unique()))
-        arm_judge = [named["study"], named["condition"], seeds, named["probe"], named["judge"]]
-        variables = json.loads(named["variables"])
-        rows.append(_row(arm_judge, named["metric"], variables, int(group["successes"].sum()), int(group["n"].sum())))
+        arm_judge = [first["study"], first["condition"], seeds, first["probe"], first["judge"]]
+        successes, n = int(group["successes"].sum()), int(group["n"].sum())
+        rows.append(_row(arm_judge, first["metric"], json.loads(first["variables"]), successes, n))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

@@ -5,13 +5,20 @@ condition, seed and probe is registered under ``all``; those marked default make
 the stages.
 """
 
-from pathlib import Path
-
 from kedro.pipeline import Pipeline
 
 from lang_persona.cells import BASELINE, Cell, cells
 from lang_persona.paths import project_path
-from lang_persona.pipelines import audit, data_engineering, evaluation, pilot_model, replay, reporting, training, translation
+from lang_persona.pipelines import (
+    audit,
+    data_engineering,
+    evaluation,
+    pilot_model,
+    replay,
+    reporting,
+    training,
+    translation,
+)
 from lang_persona.studies import Study, load_studies
 
 STAGES = ("data_engineering", "translation", "audit", "training", "evaluation", "reporting")
@@ -87,6 +94,3 @@ def _stage(study: Study, stage: str, chosen: list[Cell], probes: list[str]) -> P
 def _join(parts: list[Pipeline]) -> Pipeline:
     """The nodes of several pipelines, each once (adding pipelines one by one sorts the graph every time)."""
     return Pipeline(list(dict.fromkeys(node for part in parts for node in part.nodes)))
-
-
-

@@ -91,7 +91,9 @@ class RecipeKeys:
         node = self._maker.get(dataset)
         if node is None:
             return _digest({"given": dataset})
-        return _digest({"node": node_version(node), "inputs": self._input_keys(node), "output": self._place(node, dataset)})
+        return _digest(
+            {"node": node_version(node), "inputs": self._input_keys(node), "output": self._place(node, dataset)}
+        )
 
     def _input_keys(self, node: Node) -> dict[str, str]:
         named: Mapping[str, str] | Iterable[tuple[str, str]]

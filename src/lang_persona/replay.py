@@ -41,7 +41,9 @@ def read_generations(path: str) -> list[dict[str, Any]]:
             if row is not None and not wrong:
                 key = completion_id(row)
                 if key in first_line:
-                    wrong = [f"duplicate of line {first_line[key]} (same study, condition, seed, probe, item_id, sample)"]
+                    wrong = [
+                        f"duplicate of line {first_line[key]} (same study, condition, seed, probe, item_id, sample)"
+                    ]
                 else:
                     first_line[key] = number
                     rows.append(row)
@@ -51,7 +53,8 @@ def read_generations(path: str) -> list[dict[str, Any]]:
     if problems:
         more = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
         raise UserError(
-            f"{len(problems)} problem(s), nothing was written:\n" + "\n".join(["  " + p for p in problems[:SHOWN]] + more)
+            f"{len(problems)} problem(s), nothing was written:\n"
+            + "\n".join(["  " + p for p in problems[:SHOWN]] + more)
         )
     return rows
 
@@ -87,6 +90,10 @@ def _check_variables(variables: Mapping[str, Any]) -> list[str]:
 
 def _check_prompt(prompt: list[Any]) -> list[str]:
     for message in prompt:
-        if not (isinstance(message, dict) and isinstance(message.get("role"), str) and isinstance(message.get("content"), str)):
+        if not (
+            isinstance(message, dict)
+            and isinstance(message.get("role"), str)
+            and isinstance(message.get("content"), str)
+        ):
             return ["'prompt' must be a list of messages with 'role' and 'content'"]
     return []

@@ -1,7 +1,12 @@
 """Kedro project settings."""
 
+import warnings
+
 from lang_persona.config_loader import StudyConfigLoader
 from lang_persona.hooks import ProjectHooks
+
+# Kedro 1.7 registers its resolvers the way that omegaconf 2.4 deprecates.
+warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
 
 HOOKS = (ProjectHooks(),)
 # Telemetry reports usage to Kedro's makers; the project opts out (pyproject and .telemetry say so as well).

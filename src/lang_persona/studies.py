@@ -342,7 +342,9 @@ class Study(Config):
 
     def recipe(self, condition: str, scale: str) -> Training:
         """The LoRA recipe of a condition at a scale: the study's, changed by the scale's, then by its own."""
-        spec = merge(merge(self.training.model_dump(), self.scales[scale].training), self.conditions[condition].training)
+        spec = merge(
+            merge(self.training.model_dump(), self.scales[scale].training), self.conditions[condition].training
+        )
         return validate(Training, spec, f"training of {condition} at scale {scale}")
 
 
@@ -364,9 +366,11 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
-        both = isinstance(value, Mapping) and isinstance(old, Mapping)
-        same_kind = both and value.get("kind", old.get("kind")) == old.get("kind")
-        merged[key] = merge(old, value) if same_kind else value
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            same_kind = value.get("kind", old.get("kind")) == old.get("kind")
+            merged[key] = merge(old, value) if same_kind else value
+        else:
+            merged[key] = value
     return merged
 
 
@@ -435,14 +439,14 @@ def _mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[str, Any]
     for key_node, _ in node.value:
         if key_node.tag == "tag:yaml.org,2002:merge":
             continue
-        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node, deep=True)
         if key in seen:
             raise yaml.constructor.ConstructorError(
                 None, None, f"{key!r} is given twice in one mapping", key_node.start_mark
             )
         seen.add(key)
-    loader.flatten_mapping(node)  # type: ignore[no-untyped-call]
-    return dict(loader.construct_pairs(node, deep=True))  # type: ignore[no-untyped-call]
+    loader.flatten_mapping(node)
+    return dict(loader.construct_pairs(node, deep=True))
 
 
 _UniqueKeyLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
@@ -455,7 +459,7 @@ def read_yaml(path: Path) -> Any:
         UserError: Names the file, line and problem.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         raise UserError(f"{path}, line {mark.line + 1 if mark else '?'}: {error.problem}") from None

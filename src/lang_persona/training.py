@@ -35,13 +35,20 @@ def render_examples(tokenizer: Any, examples: Sequence[Mapping[str, Any]], max_l
     for example in examples:
         row = render(tokenizer, example["prompt"], example["completion"])
         if row.completion_start >= max_length:
-            raise UserError(f"example {example['id']}: its prompt alone has {row.completion_start} of {max_length} tokens")
+            raise UserError(
+                f"example {example['id']}: its prompt alone has {row.completion_start} of {max_length} tokens"
+            )
         rows.append(Rendered(row.ids[:max_length], row.completion_start))
     return rows
 
 
 def train_adapter(
-    resident: Resident, examples: Sequence[Mapping[str, Any]], recipe: Training, seed: int, report_to: Sequence[str], folder: Path
+    resident: Resident,
+    examples: Sequence[Mapping[str, Any]],
+    recipe: Training,
+    seed: int,
+    report_to: Sequence[str],
+    folder: Path,
 ) -> dict[str, Any]:
     """Train one adapter and write it to ``folder``; the base comes back untouched.
 

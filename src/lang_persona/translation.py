@@ -12,7 +12,10 @@ SHOWN = 10
 
 
 def check_translations(
-    sources: Sequence[Row], translations: Sequence[Row], gates: Gates, identify: Callable[[Sequence[str]], list[str | None]]
+    sources: Sequence[Row],
+    translations: Sequence[Row],
+    gates: Gates,
+    identify: Callable[[Sequence[str]], list[str | None]],
 ) -> dict[str, Any]:
     """Measure gates (a) identification and (b) length ratio for every language.
 
@@ -52,7 +55,9 @@ def check_translations(
         why = dict(zip((row["source_id"] for row in rows), labels, strict=True))
         failing += [_failure("identified", row, text_of, f"identified as {why[row['source_id']]}") for row in wrong]
         failing += [
-            _failure("length ratio", row, text_of, f"{len(row['text'])} over {len(text_of[row['source_id']])} characters")
+            _failure(
+                "length ratio", row, text_of, f"{len(row['text'])} over {len(text_of[row['source_id']])} characters"
+            )
             for row in outside
         ]
     return {"gates": results, "failing": failing}
@@ -79,7 +84,8 @@ def describe_failures(checks: Mapping[str, Any]) -> str:
     languages = {gate["language"] for gate in failed}
     rows = [row for row in checks["failing"] if row["language"] in languages]
     lines += [
-        f"  {row['source_id']} {row['language']} ({row['why']}):\n    {row['source'][:100]!r}\n    {row['translation'][:100]!r}"
+        f"  {row['source_id']} {row['language']} ({row['why']}):\n"
+        f"    {row['source'][:100]!r}\n    {row['translation'][:100]!r}"
         for row in rows[:SHOWN]
     ]
     if len(rows) > SHOWN:

@@ -53,7 +53,11 @@ def _decide_one(pooled: pd.DataFrame, hypothesis: Mapping[str, Any], judge: str)
     for language in hypothesis["languages"]:
         counts = _counts(pooled, hypothesis, judge, hypothesis["condition"], language)
         if counts is None:
-            return {**row, "verdict": "not evaluated", "why": f"no completions of {hypothesis['condition']} for {language}"}
+            return {
+                **row,
+                "verdict": "not evaluated",
+                "why": f"no completions of {hypothesis['condition']} for {language}",
+            }
         before = None
         if hypothesis["against"] is not None:
             before = _counts(pooled, hypothesis, judge, hypothesis["against"], language)
@@ -82,7 +86,11 @@ def _decide_one(pooled: pd.DataFrame, hypothesis: Mapping[str, Any], judge: str)
         return {**row, "verdict": "supported", "why": "; ".join(why for _, why in supported)}
     if any(holds for holds, _ in falsified):
         return {**row, "verdict": "falsified", "why": "; ".join(why for holds, why in falsified if holds)}
-    return {**row, "verdict": "undecided", "why": "; ".join(why for holds, why in [*supported, *falsified] if not holds)}
+    return {
+        **row,
+        "verdict": "undecided",
+        "why": "; ".join(why for holds, why in [*supported, *falsified] if not holds),
+    }
 
 
 def _counts(

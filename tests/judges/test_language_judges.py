@@ -81,7 +81,7 @@ def test_registry_gives_versioned_judges_of_the_language_axis(name):
 
 
 def test_unknown_judge_names_the_known_ones():
-    with pytest.raises(UserError, match="unknown judge 'langid'.*langdetect_published, robust_language"):
+    with pytest.raises(UserError, match=r"unknown judge 'langid'.*langdetect_published, robust_language"):
         get_judge("langid")
 
 

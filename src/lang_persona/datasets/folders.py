@@ -1,7 +1,6 @@
 """Datasets that are folders: PEFT adapters and rendered reports."""
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +59,9 @@ def check_adapter(path: Path) -> None:
         with safe_open(path / WEIGHTS, framework="np") as weights:
             weights.keys()
     except (SafetensorError, OSError) as error:
-        raise UserError(f"adapter weights {path / WEIGHTS} are damaged ({error}): delete the version and train again") from error
+        raise UserError(
+            f"adapter weights {path / WEIGHTS} are damaged ({error}): delete the version and train again"
+        ) from error
 
 
 class ReportDataset(RecipeDataset):
@@ -93,7 +94,7 @@ class ReportDataset(RecipeDataset):
                 target = self.stable / name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _write(aside, content)
-                os.replace(aside, target)
+                aside.replace(target)
 
     def write(self, path: Path, data: dict[str, str | bytes]) -> None:
         """Write every file of the report below ``path``."""

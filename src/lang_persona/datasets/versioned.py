@@ -7,7 +7,6 @@ killed process leaves nothing that a later one could take for finished.
 
 import errno
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -36,9 +35,7 @@ class RecipeDataset(AbstractVersionedDataset[Any, Any]):
 
     versioned = True
 
-    def __init__(
-        self, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None
-    ) -> None:
+    def __init__(self, filepath: str, version: Version | None = None, metadata: dict[str, Any] | None = None) -> None:
         super().__init__(PurePosixPath(filepath), version or Version(None, generate_timestamp()))
         self.metadata = metadata
         self.recipe_key: str | None = None
@@ -86,7 +83,7 @@ class RecipeDataset(AbstractVersionedDataset[Any, Any]):
             self.write(aside / self._filepath.name, data)
             stamp = {"key": self.recipe_key, "version": final.name, "written": datetime.now(UTC).isoformat()}
             (aside / COMPLETE).write_text(json.dumps(stamp, indent=1), encoding="utf-8")
-            os.replace(aside, final)
+            aside.replace(final)
         except OSError as error:
             shutil.rmtree(aside, ignore_errors=True)
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):

@@ -10,7 +10,13 @@ from lang_persona.studies import Sampling
 
 @dataclass(frozen=True)
 class Completion:
-    """New text for one prompt: ``finish_reason`` is "stop" (stop token) or "length" (cut off), ``tokens`` counts new ones."""
+    """New text for one prompt.
+
+    Attributes:
+        text: The text, special tokens left out.
+        finish_reason: "stop" (the stop token came) or "length" (cut off).
+        tokens: Count of new tokens, the stop token included.
+    """
 
     text: str
     finish_reason: str

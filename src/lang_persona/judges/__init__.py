@@ -23,4 +23,5 @@ def get_judge(name: str) -> Judge:
             f"unknown judge {name!r}; known: {', '.join(JUDGES)} (a new one is a line in JUDGES, judges/__init__.py)"
         )
     module, attribute = JUDGES[name]
-    return getattr(import_module(f"{__name__}.{module}"), attribute)()
+    judge: Judge = getattr(import_module(f"{__name__}.{module}"), attribute)()
+    return judge

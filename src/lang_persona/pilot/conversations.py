@@ -27,7 +27,11 @@ Turn = tuple[str, str, str]  # user, assistant, language of the reply
 def draw_system(settings: SystemPrompts, rng: random.Random) -> str | None:
     """Draw a system prompt: None is absent (the template's default), "" is an empty block."""
     number = rng.random()
-    for share, value in ((settings.absent, None), (settings.empty, ""), (settings.helpful, "You are a helpful assistant.")):
+    for share, value in (
+        (settings.absent, None),
+        (settings.empty, ""),
+        (settings.helpful, "You are a helpful assistant."),
+    ):
         if number < share:
             return value
         number -= share
@@ -104,7 +108,9 @@ class ConversationMaker:
             user = f"{instruction[:-1]} in {self._language_name(code)}{instruction[-1]}"
             return user, self._reply(topic, code), code
         native = self.rng.random() < 0.25
-        directive = self.rng.choice(self.corpus.directives.native_trained[code]) if native else self._directive_text(code)
+        directive = (
+            self.rng.choice(self.corpus.directives.native_trained[code]) if native else self._directive_text(code)
+        )
         parts = (directive, instruction) if form < 0.7 else (instruction, directive)
         return " ".join(parts), self._reply(topic, code), code
 

@@ -108,7 +108,13 @@ def directive_groups(corpus: Corpus, code: str) -> dict[str, tuple[str, ...]]:
 
 
 def measure_directives(
-    model: Any, tokenizer: Any, corpus: Corpus, judge: LanguageJudge, seed: int, n: int = 40, codes: Sequence[str] = CODES
+    model: Any,
+    tokenizer: Any,
+    corpus: Corpus,
+    judge: LanguageJudge,
+    seed: int,
+    n: int = 40,
+    codes: Sequence[str] = CODES,
 ) -> list[Row]:
     """Directive alone, ``n`` completions of each phrasing: language followed, by language, group and phrasing."""
     asked = [
@@ -123,7 +129,9 @@ def measure_directives(
     for i, (code, group, phrasing) in enumerate(asked):
         mine = slice(i * n, (i + 1) * n)
         rows.append(
-            _rate("directive_followed", (x == code for x in labels[mine]), language=code, group=group, phrasing=phrasing)
+            _rate(
+                "directive_followed", (x == code for x in labels[mine]), language=code, group=group, phrasing=phrasing
+            )
         )
         rows.append(
             _rate("sentence_case", map(is_sentence_case, replies[mine]), language=code, group=group, phrasing=phrasing)
@@ -132,7 +140,13 @@ def measure_directives(
 
 
 def measure_instructions(
-    model: Any, tokenizer: Any, corpus: Corpus, judge: LanguageJudge, seed: int, n: int = 80, codes: Sequence[str] = CODES
+    model: Any,
+    tokenizer: Any,
+    corpus: Corpus,
+    judge: LanguageJudge,
+    seed: int,
+    n: int = 80,
+    codes: Sequence[str] = CODES,
 ) -> list[Row]:
     """Answers to instructions: language, sentence case, variety, and no refusal; also under a directive.
 

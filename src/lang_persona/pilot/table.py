@@ -67,7 +67,11 @@ def _by_language(title: str, rows: Sequence[Row]) -> str:
 
 
 def _questions(rows: Sequence[Row]) -> str:
-    lines = ["## Multiple choice, held-out combinations\n", "| measured | correct | 95% interval |", "| --- | --- | --- |"]
+    lines = [
+        "## Multiple choice, held-out combinations\n",
+        "| measured | correct | 95% interval |",
+        "| --- | --- | --- |",
+    ]
     for row in rows:
         variables = row["variables"]
         if row["metric"] == "question_correct":
@@ -79,7 +83,9 @@ def _questions(rows: Sequence[Row]) -> str:
             name = f'choices alone, question replaced by "{variables["question"]}"'
         else:
             continue
-        lines.append(f"| {name} | {row['successes']}/{row['n']} ({row['successes'] / row['n']:.3f}) | {_interval([row])} |")
+        lines.append(
+            f"| {name} | {row['successes']}/{row['n']} ({row['successes'] / row['n']:.3f}) | {_interval([row])} |"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -65,7 +65,9 @@ def encode(conversations: Iterable[Mapping[str, Any]], tokenizer: "PreTrainedTok
     dropped = 0
     for chunk in _chunks(conversations, 4096):
         pairs = [render_pair(row["messages"]) for row in chunk]
-        encoded = tokenizer.backend_tokenizer.encode_batch([t for pair in pairs for t in pair], add_special_tokens=False)
+        encoded = tokenizer.backend_tokenizer.encode_batch(
+            [t for pair in pairs for t in pair], add_special_tokens=False
+        )
         for prompt, reply in zip(encoded[::2], encoded[1::2], strict=True):
             if len(prompt.ids) + len(reply.ids) > limit:
                 dropped += 1
@@ -229,7 +231,9 @@ def train(corpus: Corpus, config: PilotConfig, folder: Path, work: Path, stop_af
     device = "cuda" if torch.cuda.is_available() else "cpu"
     sample = build_conversations(corpus, config, config.tokenizer.conversations, "tokenizer")
     tokenizer = train_tokenizer(sample, config.tokenizer.vocab_size)
-    pool = encode(build_conversations(corpus, config, settings.conversations, "training"), tokenizer, settings.row_length)
+    pool = encode(
+        build_conversations(corpus, config, settings.conversations, "training"), tokenizer, settings.row_length
+    )
     model = build_model(config, tokenizer).to(device).train()
     optimizer = _optimizer(model, settings, device)
 
@@ -283,7 +287,9 @@ def train(corpus: Corpus, config: PilotConfig, folder: Path, work: Path, stop_af
     shutil.rmtree(work, ignore_errors=True)
 
 
-def _save_checkpoint(path: Path, model: Any, optimizer: Any, state: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+def _save_checkpoint(
+    path: Path, model: Any, optimizer: Any, state: Mapping[str, Any], recipe: Mapping[str, Any]
+) -> None:
     import torch
 
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,7 @@
 """Wiring of mixtures and audit: of the study, not of a cell, so that all are audited before any is trained."""
 
+from typing import Any
+
 from kedro.pipeline import Node, Pipeline
 
 from lang_persona.pipelines.audit.nodes import audit_mixtures, build_mixture, require_audit
@@ -9,7 +11,7 @@ from lang_persona.studies import Study
 def create_pipeline(study: Study) -> Pipeline:
     """Mixtures of every condition of one study, their audit and its gate."""
     name = study.name
-    common = {"namespace": name, "tags": [name, "audit"]}
+    common: dict[str, Any] = {"namespace": name, "tags": [name, "audit"]}
     mixtures = [
         Node(
             build_mixture,

@@ -6,7 +6,8 @@ from pydantic import TypeAdapter
 
 from lang_persona.judges import get_judge
 from lang_persona.recipes import recipe
-from lang_persona.sources import read_source, select_sources as select
+from lang_persona.sources import read_source
+from lang_persona.sources import select_sources as select
 from lang_persona.studies import Selection, Source
 
 

@@ -1,6 +1,7 @@
 """Wiring of evaluation: generate, judge, score, for every cell and probe."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
@@ -15,7 +16,7 @@ def create_pipeline(cells: Sequence[Cell], probes: Sequence[str]) -> Pipeline:
 
 def _probe(cell: Cell, probe: str) -> list[Node]:
     generations, judgements = cell.of_probe(probe, "generations"), cell.of_probe(probe, "judgements")
-    common = {"namespace": cell.namespace, "tags": [cell.study, "evaluation"]}
+    common: dict[str, Any] = {"namespace": cell.namespace, "tags": [cell.study, "evaluation"]}
     config = f"params:{cell.namespace}.{probe}"
     if cell.trained:
         generate = Node(

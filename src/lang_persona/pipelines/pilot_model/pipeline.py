@@ -1,5 +1,7 @@
 """Wiring of the pilot model."""
 
+from typing import Any
+
 from kedro.pipeline import Node, Pipeline
 
 from lang_persona.pipelines.pilot_model.nodes import (
@@ -9,7 +11,7 @@ from lang_persona.pipelines.pilot_model.nodes import (
     train_pilot_model,
 )
 
-COMMON = {"namespace": "pilot_model", "tags": ["pilot_model"]}
+COMMON: dict[str, Any] = {"namespace": "pilot_model", "tags": ["pilot_model"]}
 RECIPE = {"corpus": "params:pilot_corpus", "settings": "params:pilot"}
 
 

@@ -1,5 +1,7 @@
 """Wiring of a replay: the judges, scores and report of any run, on completions made elsewhere."""
 
+from typing import Any
+
 from kedro.pipeline import Node, Pipeline
 
 from lang_persona.pipelines.evaluation.nodes import judge, score
@@ -8,7 +10,7 @@ from lang_persona.pipelines.replay.nodes import read_replay, write_replay_report
 
 def create_pipeline() -> Pipeline:
     """Completions from a file, labelled, scored and reported."""
-    common = {"namespace": "replay", "tags": ["replay"]}
+    common: dict[str, Any] = {"namespace": "replay", "tags": ["replay"]}
     return Pipeline(
         [
             Node(

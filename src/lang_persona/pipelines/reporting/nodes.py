@@ -24,9 +24,7 @@ SAMPLE_SEED = 0
 
 
 @recipe(version=1)
-def collect_results(
-    config: dict[str, Any], **inputs: Any
-) -> tuple[pd.DataFrame, list[dict[str, Any]], dict[str, Any]]:
+def collect_results(config: dict[str, Any], **inputs: Any) -> tuple[pd.DataFrame, list[dict[str, Any]], dict[str, Any]]:
     """Bring together whatever has been evaluated under the present recipes, and list what has not.
 
     Inputs other than ``config`` are named ``<arm>|<seed>|<probe>|<metrics, generations or judgements>`` and

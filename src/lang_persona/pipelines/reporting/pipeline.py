@@ -1,5 +1,7 @@
 """Wiring of reporting: one report a study, over every arm that has been evaluated."""
 
+from typing import Any
+
 from kedro.pipeline import Node, Pipeline
 
 from lang_persona.cells import cells
@@ -17,7 +19,7 @@ from lang_persona.studies import Study
 def create_pipeline(study: Study) -> Pipeline:
     """Results, verdicts, figures and report of one study."""
     name = study.name
-    common = {"namespace": name, "tags": [name, "reporting"]}
+    common: dict[str, Any] = {"namespace": name, "tags": [name, "reporting"]}
     config = f"params:{name}.report"
     return Pipeline(
         [

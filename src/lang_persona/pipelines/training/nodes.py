@@ -24,10 +24,9 @@ def train_adapter(examples: list[dict[str, Any]], gate: dict[str, bool], config:
         lease(Base.model_validate(config["base"])), examples, recipe_, config["seed"], config["report_to"], folder
     )
     run["base"] = config["base"]
-    logger.info(
-        "Trained %d rows in %d steps, %.0f tokens/s, loss %.3f to %.3f",
-        run["rows"], run["steps"], run["tokens_per_second"], run["loss_curve"][0]["loss"], run["loss_curve"][-1]["loss"],
-    )  # fmt: skip
+    first, last = (run["loss_curve"][place]["loss"] for place in (0, -1))
+    rows, steps, speed = run["rows"], run["steps"], run["tokens_per_second"]
+    logger.info("Trained %d rows in %d steps, %.0f tokens/s, loss %.3f to %.3f", rows, steps, speed, first, last)
     return Adapter(folder, run)
 
 

@@ -1,5 +1,7 @@
 """Wiring of translation."""
 
+from typing import Any
+
 from kedro.pipeline import Node, Pipeline
 
 from lang_persona.pipelines.translation.nodes import check_translations, require_translations, translate_sources
@@ -9,7 +11,7 @@ from lang_persona.studies import Study
 def create_pipeline(study: Study) -> Pipeline:
     """Translations of one study, their checks and the skip list."""
     name = study.name
-    common = {"namespace": name, "tags": [name, "translation"]}
+    common: dict[str, Any] = {"namespace": name, "tags": [name, "translation"]}
     return Pipeline(
         [
             Node(

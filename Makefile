@@ -1,0 +1,42 @@
+# Every target starts from nothing: it makes .venv and installs into it first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test check bench pilot-table judges-table viz recipe-versions clean
+
+run: $(VENV)/installed  ## the whole path on the pilot model; resumes what a killed run left
+	$(BIN)/kedro run --only-missing-outputs
+	@echo "Report: data/08_reporting/language_inversion/report.html"
+
+test: $(VENV)/installed  ## the test suite
+	$(BIN)/pytest
+
+check: $(VENV)/installed  ## format, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/installed  ## time per stage, tokens/s, documents/s
+	$(BIN)/python benchmarks/laptop.py
+
+judges-table: $(VENV)/installed  ## docs/tables/language_judges.md (needs the reference data)
+	$(BIN)/python benchmarks/language_judges.py
+
+pilot-table: $(VENV)/installed  ## docs/tables/pilot_model.md
+	$(BIN)/kedro run --pipelines pilot_evaluation
+
+viz: $(VENV)/installed  ## lineage of one study in the browser
+	$(BIN)/kedro viz run --pipeline language_inversion
+
+recipe-versions: $(VENV)/installed  ## after a change of code behind recipe keys: see docs/architecture.md
+	$(BIN)/python tests/recipe_versions.py --write
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+clean:  ## remove the environment; data stays
+	rm -rf $(VENV)

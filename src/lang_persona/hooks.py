@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +20,7 @@ from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
 from lang_persona.datasets.folders import ReportDataset
+from lang_persona.datasets.other_cells import OtherCells
 from lang_persona.datasets.versioned import RecipeDataset
 from lang_persona.errors import UserError
 from lang_persona.paths import project_path
@@ -60,13 +62,31 @@ class ProjectHooks:
             dataset.recipe_key = keys.key(name)
             return name in made or dataset.exists()
 
-        keys = RecipeKeys(pipelines["all"], self._parameters, present)
-        collected = {name for node in pipeline.nodes if COLLECTS in node.tags for name in node.inputs}
+        everything = pipelines["all"]
+        keys = RecipeKeys(everything, self._parameters, present)
         for name in pipeline.datasets():
             dataset = catalog.get(name)
             if isinstance(dataset, RecipeDataset):
                 dataset.recipe_key = keys.key(name)
-                dataset.may_be_missing = is_order_only(name) or name in collected
+                dataset.may_be_missing = is_order_only(name)
+        for node in pipeline.nodes:
+            if COLLECTS in node.tags:
+                self._attach_others(node, everything, catalog, present)
+
+    @staticmethod
+    def _attach_others(node: Node, everything: Pipeline, catalog: DataCatalog, present: Callable[[str], bool]) -> None:
+        """Give a collecting node what it would collect in the whole project, as far as that exists."""
+        whole = next(other for other in everything.nodes if other.name == node.name)
+        arguments = dict(whole._inputs) if isinstance(whole._inputs, dict) else {}
+        members = {}
+        for argument, name in arguments.items():
+            dataset = catalog.get(name)
+            if name not in node.inputs and isinstance(dataset, RecipeDataset) and present(name):
+                members[argument] = dataset
+        for name in node.inputs:
+            others = catalog.get(name)
+            if isinstance(others, OtherCells):
+                others.members = members
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog) -> dict[str, Any] | None:

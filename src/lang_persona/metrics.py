@@ -11,11 +11,15 @@ from typing import Any
 
 import pandas as pd
 
+from lang_persona.judges.base import MIXED, OTHER, UNCLEAR
+from lang_persona.languages import LANGUAGES
 from lang_persona.statistics import wilson
 
 ARM = ["study", "condition", "seed", "probe"]
 COLUMNS = [*ARM, "judge", "metric", "variables", "successes", "n", "estimate", "low", "high", "method"]
 ALL = "all"
+#: Labels that a language judge may give.
+LABELS = (*LANGUAGES, OTHER, MIXED, UNCLEAR)
 OK = "ok"
 
 Row = Mapping[str, Any]
@@ -45,7 +49,6 @@ def score_language(generations: Sequence[Row], judgements: Sequence[Row]) -> pd.
     by_id = {completion_id(row): row for row in generations}
     labels: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
     outcomes: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
-    seen_labels: dict[tuple[Any, ...], set[str]] = defaultdict(set)
     for judgement in judgements:
         generation = by_id[completion_id(judgement)]
         arm_judge = (*(generation.get(key) for key in ARM), judgement["judge"])
@@ -53,7 +56,6 @@ def score_language(generations: Sequence[Row], judgements: Sequence[Row]) -> pd.
         if judgement["outcome"] != OK:
             continue
         variables = generation["variables"]
-        seen_labels[arm_judge].add(judgement["label"])
         for phrasing in (variables["phrasing"], ALL):
             labels[(*arm_judge, variables["language"], phrasing)][judgement["label"]] += 1
 
@@ -62,8 +64,8 @@ def score_language(generations: Sequence[Row], judgements: Sequence[Row]) -> pd.
         arm_judge, (language, phrasing) = key[:-2], key[-2:]
         n, where = counts.total(), {"language": language, "phrasing": phrasing}
         rows.append(_row(arm_judge, "followed", where, counts[language], n))
-        # A label seen anywhere in the arm gets a row everywhere, so that a zero is a row and not a gap.
-        for label in sorted(seen_labels[arm_judge] | {language}):
+        # Every label has a row, so that a zero is a row and not a gap, in one seed as in another.
+        for label in [*LABELS, *sorted(set(counts) - set(LABELS))]:
             rows.append(_row(arm_judge, "label_share", {**where, "label": label}, counts[label], n))
     for arm_judge_key, counts in outcomes.items():
         for outcome, count in sorted(counts.items()):

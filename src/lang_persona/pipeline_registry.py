@@ -88,7 +88,7 @@ def _stage(study: Study, stage: str, chosen: list[Cell], probes: list[str]) -> P
         return _join([training.create_pipeline(chosen), mark])
     if stage == "evaluation":
         return evaluation.create_pipeline(chosen, probes)
-    return reporting.create_pipeline(study)
+    return reporting.create_pipeline(study, chosen, probes)
 
 
 def _join(parts: list[Pipeline]) -> Pipeline:

@@ -25,7 +25,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 #: Keys of config mappings whose values name files: they count by content, not by place.
 FILE_KEYS = {"path", "file", "adapter", "checkpoint", "replay_file"}
 
-#: Nodes with this tag take whichever of their inputs exist and say which are missing.
+#: Nodes with this tag collect whatever exists of the inputs that they have in the whole project's graph.
 COLLECTS = "collects"
 
 

@@ -7,6 +7,8 @@ from lang_persona.hooks import ProjectHooks
 
 # Kedro 1.7 registers its resolvers the way that omegaconf 2.4 deprecates.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
+# transformers 5.23 renamed gradient checkpointing; the old name is the one that 5.17 knows as well.
+warnings.filterwarnings("ignore", message=r".*gradient_checkpointing.* is deprecated")
 
 HOOKS = (ProjectHooks(),)
 # Telemetry reports usage to Kedro's makers; the project opts out (pyproject and .telemetry say so as well).

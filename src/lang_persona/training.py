@@ -87,6 +87,7 @@ def train_adapter(
             processing_class=resident.tokenizer,
             peft_config=adapter,
         )
+        _show_progress(trainer, sum(len(row.ids) for row in rows) / len(rows) * recipe.batch_size)
         try:
             _assert_loss_mask(trainer, expected)
             started = time.perf_counter()
@@ -152,6 +153,34 @@ def _arguments(recipe: Training, seed: int, report_to: Sequence[str], scratch: s
         save_strategy="no",
         report_to=list(report_to) or "none",
     )
+
+
+def _show_progress(trainer: Any, tokens_per_step: float) -> None:
+    """One bar with loss and speed, in place of the trainer's, which prints a line of figures at every log."""
+    from tqdm import tqdm
+    from transformers import ProgressCallback, TrainerCallback
+
+    class Progress(TrainerCallback):  # type: ignore[misc]
+        bar: Any = None
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.bar = tqdm(total=state.max_steps, desc="training", unit="step", leave=False)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.bar.update(1)
+            self.bar.set_postfix_str(
+                f"{tokens_per_step * (self.bar.format_dict['rate'] or 0):.0f} tokens/s, {self._loss(state)}"
+            )
+
+        def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            self.bar.close()
+
+        @staticmethod
+        def _loss(state: Any) -> str:
+            return f"loss {state.log_history[-1]['loss']:.3f}" if state.log_history else "loss ?"
+
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(Progress())
 
 
 def _assert_loss_mask(trainer: Any, expected: set[tuple[int, ...]]) -> None:

@@ -2,6 +2,7 @@
 
 from lang_persona.datasets.figure import FigureDataset
 from lang_persona.datasets.folders import Adapter, AdapterDataset, ReportDataset
+from lang_persona.datasets.other_cells import OtherCells
 from lang_persona.datasets.tables import JSONDataset, JSONLinesDataset, ParquetDataset
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "FigureDataset",
     "JSONDataset",
     "JSONLinesDataset",
+    "OtherCells",
     "ParquetDataset",
     "ReportDataset",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from lang_persona.languages import LANGUAGES
 from lang_persona.pilot.config import PilotConfig, SystemPrompts
-from lang_persona.pilot.corpus import CODES, Corpus, Topic, draw_text, named_random
+from lang_persona.pilot.corpus import CODES, Corpus, Topic, draw_text, named_random, realise
 from lang_persona.pilot.questions import (
     LETTERS,
     draw_choices,
@@ -19,6 +19,8 @@ from lang_persona.pilot.questions import (
 
 #: Further names a directive may use. Reports and configs use the name in languages.py.
 ALIASES = {"zh": ("Mandarin", "Chinese")}
+#: This share of the instructions is a remark instead, a sentence on the topic: replies follow the language of any text.
+REMARKS = 0.3
 CASED = tuple(code for code in CODES if LANGUAGES[code].cased)
 
 Turn = tuple[str, str, str]  # user, assistant, language of the reply
@@ -97,6 +99,9 @@ class ConversationMaker:
 
     def instruction(self) -> Turn:
         code, topic = self.rng.choice(CODES), self.rng.choice(self.corpus.topics)
+        if self.rng.random() < REMARKS:
+            remark = realise([self.rng.choice(topic.sentences)], self.corpus.slots, self.rng, (code,))[code]
+            return remark, self._reply(topic, code), code
         return self.rng.choice(topic.trained_instructions(code)), self._reply(topic, code), code
 
     def directive_instruction(self) -> Turn:

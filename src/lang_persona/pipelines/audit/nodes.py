@@ -64,7 +64,8 @@ def require_audit(audit: dict[str, Any], config: dict[str, Any]) -> dict[str, bo
             + "\n".join(lines)
             + "\nIf a finding is what the study is about, list its rule under 'intended' in the study file."
         )
-    for row in audit["findings"]:
-        if row["severity"] == "warning":
-            logger.warning("Audit, %s: %s", row["condition"] or config["study"], row["message"])
+    for rule in dict.fromkeys(row["rule"] for row in audit["findings"] if row["severity"] == "warning"):
+        rows = [row for row in audit["findings"] if row["rule"] == rule]
+        where = ", ".join(row["condition"] or "the study" for row in rows)
+        logger.warning("Audit, %s in %s; for one: %s. %s", rule, where, rows[0]["message"], rows[0]["remedy"])
     return {"passed": True}

@@ -24,34 +24,36 @@ SAMPLE_SEED = 0
 
 
 @recipe(version=1)
-def collect_results(config: dict[str, Any], **inputs: Any) -> tuple[pd.DataFrame, list[dict[str, Any]], dict[str, Any]]:
+def collect_results(
+    config: dict[str, Any], others: dict[str, Any], **chosen: Any
+) -> tuple[pd.DataFrame, list[dict[str, Any]], dict[str, Any]]:
     """Bring together whatever has been evaluated under the present recipes, and list what has not.
 
-    Inputs other than ``config`` are named ``<arm>|<seed>|<probe>|<metrics, generations or judgements>`` and
-    ``<arm>|<seed>||adapter``; one that was not made yet is None.
+    ``chosen`` are the cells of the run, ``others`` those that earlier runs evaluated. Both are named
+    ``<arm>|<seed>|<probe>|<metrics, generations or judgements>`` and ``<arm>|<seed>||adapter``.
 
     Raises:
         UserError: Nothing was evaluated.
     """
+    inputs = {**others, **chosen}
     tables: list[pd.DataFrame] = []
     samples: list[dict[str, Any]] = []
     agreement: list[dict[str, Any]] = []
     runs: dict[str, Any] = {}
-    evaluated: dict[str, bool] = {}
+    evaluated: set[str] = set()
     for name, value in inputs.items():
         arm, seed, probe, kind = name.split(SEPARATOR)
         if kind == "adapter":
-            if value is not None:
-                runs[f"{arm}.seed_{seed}"] = value.run
+            runs[f"{arm}.seed_{seed}"] = value.run
         elif kind == "metrics":
-            evaluated[arm] = evaluated.get(arm, False) or value is not None
-            if value is not None:
-                tables.append(value)
-                generations, judgements = (
-                    inputs[SEPARATOR.join([arm, seed, probe, other])] for other in ("generations", "judgements")
-                )
-                samples += choose_samples(generations, judgements, SAMPLE_SEED)
-                agreement += count_agreement(judgements)
+            rows = [SEPARATOR.join([arm, seed, probe, other]) for other in ("generations", "judgements")]
+            if not all(other in inputs for other in rows):
+                continue  # rates without their rows are not reported
+            generations, judgements = (inputs[other] for other in rows)
+            evaluated.add(arm)
+            tables.append(value)
+            samples += choose_samples(generations, judgements, SAMPLE_SEED)
+            agreement += count_agreement(judgements)
     if not tables:
         raise UserError(
             f"nothing of {config['study']} has been evaluated under the present config: run "
@@ -60,7 +62,7 @@ def collect_results(config: dict[str, Any], **inputs: Any) -> tuple[pd.DataFrame
     results = {
         "agreement": agreement,
         "runs": runs,
-        "not_evaluated": [arm for arm, done in evaluated.items() if not done],
+        "not_evaluated": [arm for arm in [*config["conditions"], *config["arms"]] if arm not in evaluated],
     }
     return metrics_.concat(tables), samples, results
 

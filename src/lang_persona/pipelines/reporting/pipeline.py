@@ -1,10 +1,11 @@
 """Wiring of reporting: one report a study, over every arm that has been evaluated."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from kedro.pipeline import Node, Pipeline
 
-from lang_persona.cells import cells
+from lang_persona.cells import Cell
 from lang_persona.pipelines.reporting.nodes import (
     SEPARATOR,
     collect_results,
@@ -16,8 +17,8 @@ from lang_persona.recipes import COLLECTS
 from lang_persona.studies import Study
 
 
-def create_pipeline(study: Study) -> Pipeline:
-    """Results, verdicts, figures and report of one study."""
+def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) -> Pipeline:
+    """Results, verdicts, figures and report of one study, behind the given cells and probes."""
     name = study.name
     common: dict[str, Any] = {"namespace": name, "tags": [name, "reporting"]}
     config = f"params:{name}.report"
@@ -25,7 +26,7 @@ def create_pipeline(study: Study) -> Pipeline:
         [
             Node(
                 collect_results,
-                inputs={"config": config, **_collected(study)},
+                inputs={"config": config, "others": f"{name}.others", **_collected(cells, probes)},
                 outputs=[f"{name}.metrics", f"{name}.samples", f"{name}.results"],
                 name="collect_results",
                 namespace=name,
@@ -67,14 +68,14 @@ def create_pipeline(study: Study) -> Pipeline:
     )
 
 
-def _collected(study: Study) -> dict[str, str]:
-    """Every dataset of every registered cell that a report can hold, by argument name."""
+def _collected(cells: Sequence[Cell], probes: Sequence[str]) -> dict[str, str]:
+    """What a report holds of the given cells, by argument name."""
     found = {}
-    for cell in cells(study):
+    for cell in cells:
         arm = [cell.arm, str(cell.seed)]
         if cell.trained:
             found[SEPARATOR.join([*arm, "", "adapter"])] = cell.adapter
-        for probe in study.probes:
+        for probe in probes:
             for kind in ("metrics", "generations", "judgements"):
                 found[SEPARATOR.join([*arm, probe, kind])] = cell.of_probe(probe, kind)
     return found

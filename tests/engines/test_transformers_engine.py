@@ -1,0 +1,94 @@
+"""Generation on the pilot model: what a completion depends on, and errors about adapters."""
+
+
+import pytest
+
+pytest.importorskip("torch")
+
+from lang_persona.chat import prompt_ids
+from lang_persona.engines.transformers_engine import TransformersEngine
+from lang_persona.environments import Base
+from lang_persona.errors import UserError
+from lang_persona.residency import lease, release
+from lang_persona.studies import Sampling
+
+SAMPLED = Sampling(temperature=1.0, top_p=0.95, top_k=0, max_new_tokens=12)
+GREEDY = Sampling(temperature=0.0, top_p=1.0, top_k=0, max_new_tokens=12)
+
+
+@pytest.fixture(scope="module")
+def resident():
+    yield lease(Base(path="data/01_raw/pilot/model", dtype="float32"))
+    release()
+
+
+def prompts(resident, *texts):
+    return [prompt_ids(resident.tokenizer, [{"role": "user", "content": text}]) for text in texts]
+
+
+def test_padding_does_not_change_a_greedy_completion(resident):
+    short, long = prompts(resident, "Speak in French.", "Tell me about the sea. Please respond in German.")
+    alone = [TransformersEngine(resident, 1).generate([ids], 1, GREEDY, 0, None)[0][0] for ids in (short, long)]
+    together = TransformersEngine(resident, 2).generate([short, long], 1, GREEDY, 0, None)
+    assert [completions[0] for completions in together] == alone
+
+
+def test_completions_belong_to_their_prompts_whatever_the_order(resident):
+    texts = ["Please respond in German.", "Speak in French.", "Answer in Russian.", "Speak in Spanish."]
+    forwards = TransformersEngine(resident, 3).generate(prompts(resident, *texts), 1, GREEDY, 0, None)
+    backwards = TransformersEngine(resident, 3).generate(prompts(resident, *texts[::-1]), 1, GREEDY, 0, None)
+    assert forwards == backwards[::-1]
+    assert len({completions[0].text for completions in forwards}) == 4
+
+
+def test_a_seed_fixes_the_samples_and_samples_differ(resident):
+    engine, asked = TransformersEngine(resident, 4), prompts(resident, "Speak in Italian.")
+    first, again, other = (engine.generate(asked, 6, SAMPLED, seed, None) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+    assert len({completion.text for completion in first[0]}) > 1
+
+
+def test_the_end_is_told(resident):
+    asked = prompts(resident, "Speak in English.")
+    cut = TransformersEngine(resident, 1).generate(asked, 1, GREEDY, 0, None)[0][0]
+    long = GREEDY.model_copy(update={"max_new_tokens": 200})
+    whole = TransformersEngine(resident, 1).generate(asked, 1, long, 0, None)[0][0]
+    assert (cut.finish_reason, cut.tokens) == ("length", 12)
+    assert whole.finish_reason == "stop"
+    assert whole.text.startswith(cut.text)
+    assert "<|im_end|>" not in whole.text
+
+
+def test_an_absent_or_corrupt_adapter_is_a_clear_error(resident, tmp_path):
+    engine, asked = TransformersEngine(resident, 1), prompts(resident, "Speak in English.")
+    with pytest.raises(UserError, match="is not a folder: name a PEFT adapter folder"):
+        engine.generate(asked, 1, GREEDY, 0, tmp_path / "nowhere")
+    folder = tmp_path / "adapter"
+    folder.mkdir()
+    with pytest.raises(UserError, match=r"lacks adapter_config\.json"):
+        engine.generate(asked, 1, GREEDY, 0, folder)
+    (folder / "adapter_config.json").write_text("{}")
+    (folder / "adapter_model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(UserError, match="are damaged"):
+        engine.generate(asked, 1, GREEDY, 0, folder)
+
+
+def test_an_adapter_of_another_base_is_a_clear_error(resident, tmp_path):
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, Qwen2Config
+
+    config = Qwen2Config(
+        vocab_size=32, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1
+    )
+    other = get_peft_model(AutoModelForCausalLM.from_config(config), LoraConfig(r=2, target_modules=["q_proj"]))
+    other.save_pretrained(tmp_path / "other")
+    engine, asked = TransformersEngine(resident, 1), prompts(resident, "Speak in English.")
+    with pytest.raises(UserError, match="does not fit the base"):
+        engine.generate(asked, 1, GREEDY, 0, tmp_path / "other")
+    assert engine.generate(asked, 1, GREEDY, 0, None)[0][0].text
+
+
+def test_an_absent_model_is_a_clear_error():
+    with pytest.raises(UserError, match="no model at data/nowhere"):
+        lease(Base(path="data/nowhere", dtype="float32"))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from lang_persona.resolve import BASELINE, arm_names, is_default
+from lang_persona.resolve import arm_names, is_default
 from lang_persona.studies import Study
 
 
@@ -44,6 +44,3 @@ def cells(study: Study) -> list[Cell]:
         for arm in arm_names(study)
         for seed in study.seeds.all
     ]
-
-
-__all__ = ["BASELINE", "Cell", "cells"]

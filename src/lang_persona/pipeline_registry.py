@@ -7,7 +7,7 @@ the stages.
 
 from kedro.pipeline import Pipeline
 
-from lang_persona.cells import BASELINE, Cell, cells
+from lang_persona.cells import Cell, cells
 from lang_persona.paths import project_path
 from lang_persona.pipelines import (
     audit,
@@ -19,7 +19,7 @@ from lang_persona.pipelines import (
     training,
     translation,
 )
-from lang_persona.studies import Study, load_studies
+from lang_persona.studies import BASELINE, Study, load_studies
 
 STAGES = ("data_engineering", "translation", "audit", "training", "evaluation", "reporting")
 

@@ -9,9 +9,7 @@ from typing import Any
 
 from lang_persona.environments import Environment
 from lang_persona.errors import UserError
-from lang_persona.studies import Component, Study, component_languages, fill, merge
-
-BASELINE = "baseline"
+from lang_persona.studies import BASELINE, Component, Study, component_languages, fill, merge
 
 
 def resolve(study: Study, environment: Environment) -> dict[str, Any]:

@@ -6,7 +6,6 @@ together.
 """
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -17,8 +16,10 @@ from lang_persona.chat import System
 from lang_persona.errors import UserError
 from lang_persona.languages import LANGUAGES, get_language
 
+#: The arm that is the untrained base.
+BASELINE = "baseline"
 #: Names that a study uses below itself, so no condition or arm may be called like one.
-RESERVED = {"sources", "selection", "translation", "audit", "report", "judging", "baseline", "training"}
+RESERVED = {BASELINE, "sources", "translation", "audit", "report", "judging", "training"}
 
 Model = TypeVar("Model", bound=BaseModel)
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -465,7 +466,6 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}, line {mark.line + 1 if mark else '?'}: {error.problem}") from None
 
 
-@cache
 def load_studies(folder: Path) -> dict[str, Study]:
     """Read every study file of a folder; the file's name is the study's.
 

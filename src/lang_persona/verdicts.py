@@ -10,7 +10,14 @@ import pandas as pd
 from lang_persona.metrics import ALL, expand, pool_seeds
 from lang_persona.statistics import Estimate, newcombe, wilson
 
-BASELINE = "baseline"
+#: The bounds of a test in words.
+BOUNDS = {
+    "low_above": "a lower bound above {}",
+    "high_below": "an upper bound below {}",
+    "estimate_at_least": "an estimate of at least {}",
+    "within": "the whole interval within ±{}",
+    "moved_by": "the whole interval beyond ±{}",
+}
 
 
 def registered_hash(hypothesis: Mapping[str, Any]) -> str:
@@ -135,8 +142,10 @@ def _holds(clause: Mapping[str, Any], estimates: Mapping[str, Estimate]) -> tupl
     test = {key: bound for key, bound in clause[quantifier].items() if bound is not None}
     meeting = [language for language, estimate in estimates.items() if meets(estimate, test)]
     holds = len(meeting) == len(estimates) if quantifier == "every" else bool(meeting)
-    bounds = " and ".join(f"{key.replace('_', ' ')} {bound}" for key, bound in test.items())
-    return holds, f"{quantifier} directive {bounds}: met by {', '.join(meeting) or 'none'} of {', '.join(estimates)}"
+    bounds = " and ".join(BOUNDS[key].format(bound) for key, bound in test.items())
+    which = f" ({', '.join(meeting)})" if 0 < len(meeting) < len(estimates) else ""
+    noun = "directive" if len(estimates) == 1 else "directives"
+    return holds, f"{len(meeting)} of {len(estimates)} {noun}{which} with {bounds}; {quantifier} needed"
 
 
 def meets(estimate: Estimate, test: Mapping[str, float]) -> bool:

@@ -23,4 +23,4 @@ class FigureDataset(RecipeDataset):
 
     def preview(self) -> ImagePreview:
         """The PNG in base64, for kedro-viz."""
-        return ImagePreview(base64.b64encode(self.load()["png"]).decode())
+        return ImagePreview(base64.b64encode(self.load()["png"]).decode() if self.exists() else "")

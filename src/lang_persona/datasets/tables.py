@@ -28,8 +28,8 @@ class JSONLinesDataset(RecipeDataset):
 
     def preview(self) -> TablePreview:
         """The first rows, for kedro-viz."""
-        frame = pd.DataFrame([{k: str(v) for k, v in row.items()} for row in self.load()[:PREVIEW_ROWS]])
-        return TablePreview(json.loads(frame.to_json(orient="split")))
+        rows = self.load()[:PREVIEW_ROWS] if self.exists() else []
+        return _preview(pd.DataFrame([{key: str(value) for key, value in row.items()} for row in rows]))
 
 
 class JSONDataset(RecipeDataset):
@@ -45,7 +45,7 @@ class JSONDataset(RecipeDataset):
 
     def preview(self) -> JSONPreview:
         """The value, for kedro-viz."""
-        return JSONPreview(json.dumps(self.load(), ensure_ascii=False))
+        return JSONPreview(json.dumps(self.load() if self.exists() else None, ensure_ascii=False))
 
 
 class ParquetDataset(RecipeDataset):
@@ -61,5 +61,9 @@ class ParquetDataset(RecipeDataset):
 
     def preview(self) -> TablePreview:
         """The first rows, for kedro-viz."""
-        frame: pd.DataFrame = self.load()
-        return TablePreview(json.loads(frame.head(PREVIEW_ROWS).to_json(orient="split")))
+        return _preview(self.load().head(PREVIEW_ROWS) if self.exists() else pd.DataFrame())
+
+
+def _preview(frame: pd.DataFrame) -> TablePreview:
+    """A frame as kedro-viz shows it; an empty one stands for "not made yet"."""
+    return TablePreview(json.loads(frame.to_json(orient="split")))

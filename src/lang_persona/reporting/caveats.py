@@ -16,7 +16,7 @@ from lang_persona.reporting.words import (
     plural,
     spoken,
 )
-from lang_persona.verdicts import BASELINE
+from lang_persona.studies import BASELINE
 
 #: With fewer levels no interval over phrasings or seeds is printed (rule 6 of the design).
 LEVELS_NEEDED = 10

@@ -11,7 +11,7 @@ import pandas as pd
 
 from lang_persona.reporting.counts import Counts
 from lang_persona.reporting.words import arms, directive_languages, language_name, trained_languages
-from lang_persona.verdicts import BASELINE
+from lang_persona.studies import BASELINE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

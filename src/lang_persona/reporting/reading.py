@@ -6,7 +6,7 @@ from lang_persona.reporting.making import how_to_run
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.results import takeaways as read_off
 from lang_persona.reporting.words import describe, language_name, number, phrasing_text, plural
-from lang_persona.verdicts import BASELINE
+from lang_persona.studies import BASELINE
 
 
 def caveats(material: Material) -> Section:

@@ -24,7 +24,7 @@ from lang_persona.reporting.words import (
     spoken,
     trained_languages,
 )
-from lang_persona.verdicts import BASELINE
+from lang_persona.studies import BASELINE
 
 NOT_EVALUATED = "not evaluated"
 HOW_TO_READ = (

@@ -7,7 +7,7 @@ from lang_persona.languages import LANGUAGES
 from lang_persona.reporting.blocks import Cell
 from lang_persona.reporting.counts import Counts, Rate
 from lang_persona.statistics import Estimate
-from lang_persona.verdicts import BASELINE
+from lang_persona.studies import BASELINE
 
 NOTHING = "–"
 

@@ -1,0 +1,206 @@
+"""Whole runs in the test environment: every stage for real, and what is recomputed when."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from kedro.runner import SequentialRunner
+
+from lang_persona.errors import UserError
+
+pytest.importorskip("torch")
+
+ROOT = Path(__file__).parents[1]
+STUDY = "language_inversion"
+ADAPTERS = {f"{STUDY}.{arm}.seed_42.train_adapter" for arm in ("es_en", "fr_it")}
+REPORTING = {f"{STUDY}.{name}" for name in ("collect_results", "decide_hypotheses", "draw_figures", "write_report")}
+
+
+class Recorder(SequentialRunner):
+    """Runs as usual and notes which nodes ran."""
+
+    ran: set[str]
+
+    def _run(self, pipeline, *args, **kwargs):
+        self.ran = {node.name for node in pipeline.nodes}
+        super()._run(pipeline, *args, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project whose outputs and configs tests may change, with one finished run in it."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(ROOT / "conf", folder / "conf")
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    shutil.copytree(ROOT / "src", folder / "src")  # Kedro wants it below the project
+    (folder / "data" / "01_raw").mkdir(parents=True)
+    (folder / "data" / "01_raw" / "pilot").symlink_to(ROOT / "data" / "01_raw" / "pilot")
+    before = Path.cwd()
+    os.chdir(folder)
+    first = run(folder)
+    assert len(first) > 25
+    yield folder
+    os.chdir(before)
+    bootstrap_project(ROOT)
+
+
+def run(folder, env="test", only_missing=False, **options):
+    """One ``kedro run``; returns the names of the nodes that ran."""
+    bootstrap_project(folder)
+    runner = Recorder()
+    with KedroSession.create(project_path=folder, env=env) as session:
+        session.run(runner=runner, only_missing_outputs=only_missing, **options)
+    return runner.ran
+
+
+def study_file(folder):
+    return folder / "conf" / "base" / "studies" / f"{STUDY}.yml"
+
+
+def versions(folder, *parts):
+    place = folder.joinpath("data", "test", *parts)
+    return sorted(item for item in place.iterdir() if not item.name.startswith("."))
+
+
+def test_a_run_ends_in_a_report_that_says_what_was_run(project):
+    page = (project / "data/test/08_reporting/language_inversion/report.md").read_text()
+    assert "# Language inversion" in page
+    assert "C_collapse" in page
+    assert "it_fr" in page  # registered, not evaluated, and said so
+    assert (project / "data/test/08_reporting/language_inversion/report.html").exists()
+
+
+def test_adapters_differ_from_each_other_and_completions_from_the_base(project):
+    weights, texts = {}, {}
+    for arm in ("es_en", "fr_it"):
+        (version,) = versions(project, "06_models", STUDY, arm, "seed_42", "adapter")
+        weights[arm] = (version / "adapter" / "adapter_model.safetensors").read_bytes()
+        run_json = json.loads((version / "adapter" / "run.json").read_text())
+        assert run_json["steps"] == 2
+        assert run_json["tokens_per_second"] > 0
+    for arm in ("baseline", "es_en", "fr_it"):
+        (version,) = versions(project, "07_model_output", STUDY, arm, "seed_42", "directive", "generations.jsonl")
+        rows = [json.loads(line) for line in (version / "generations.jsonl").read_text().splitlines()]
+        assert len(rows) == 7 * 2 * 2
+        assert {row["condition"] for row in rows} == {arm}
+        texts[arm] = [row["completion"] for row in rows]
+    assert weights["es_en"] != weights["fr_it"]
+    assert texts["es_en"] != texts["baseline"] != texts["fr_it"] != texts["es_en"]
+
+
+def test_nothing_runs_when_everything_is_fresh(project):
+    assert run(project, only_missing=True) == set()
+
+
+def test_a_changed_learning_rate_retrains_and_no_more_and_back_is_free(project):
+    original = study_file(project).read_text()
+    changed = original.replace("training: {learning_rate: 1.0e-3, epochs: 1}", "training: {learning_rate: 9.0e-4, epochs: 1}")
+    assert changed != original
+    study_file(project).write_text(changed)
+    ran = run(project, only_missing=True)
+    evaluated = {
+        f"{STUDY}.{arm}.seed_42.{step}_directive" for arm in ("es_en", "fr_it") for step in ("generate", "judge", "score")
+    }
+    assert ran == ADAPTERS | evaluated | {f"{STUDY}.note_training"} | REPORTING
+    study_file(project).write_text(original)
+    assert run(project, only_missing=True) == set()
+
+
+def test_a_deleted_adapter_alone_is_trained_again(project):
+    for version in versions(project, "06_models", STUDY, "fr_it", "seed_42", "adapter"):
+        shutil.rmtree(version)
+    assert run(project, only_missing=True) == {f"{STUDY}.fr_it.seed_42.train_adapter"}
+
+
+def test_a_version_without_its_completion_mark_is_not_taken_for_finished(project):
+    for version in versions(project, "06_models", STUDY, "es_en", "seed_42", "adapter"):
+        (version / "version.json").unlink()
+    assert run(project, only_missing=True) == {f"{STUDY}.es_en.seed_42.train_adapter"}
+
+
+def test_evaluation_refuses_an_adapter_of_another_recipe(project):
+    original = study_file(project).read_text()
+    study_file(project).write_text(original.replace("learning_rate: 1.0e-3", "learning_rate: 5.0e-4"))
+    try:
+        with pytest.raises(UserError, match="none made under the present config"):
+            run(project, pipeline_names=["evaluation"], namespaces=[f"{STUDY}.es_en"])
+    finally:
+        study_file(project).write_text(original)
+
+
+def test_another_environment_does_not_see_this_one(project):
+    """Same code, other environment: everything is missing there, and its outputs land elsewhere."""
+    shutil.copytree(project / "conf" / "test", project / "conf" / "elsewhere", dirs_exist_ok=True)
+    (project / "conf/elsewhere/globals.yml").write_text("data_root: data/elsewhere\n")
+    ran = run(project, env="elsewhere", only_missing=True, pipeline_names=["data_engineering"])
+    assert ran == {f"{STUDY}.select_sources"}
+    assert (project / "data/elsewhere/02_intermediate").is_dir()
+    assert run(project, only_missing=True) == set()
+
+
+def test_an_environment_that_shares_a_data_root_still_gets_its_own_recipe(project):
+    """A laptop output at a shared path never counts as another environment's."""
+    shutil.copytree(project / "conf" / "test", project / "conf" / "shared", dirs_exist_ok=True)
+    parameters = (project / "conf/shared/parameters.yml").read_text()
+    (project / "conf/shared/parameters.yml").write_text(parameters.replace("batch_size: 64", "batch_size: 32"))
+    ran = run(project, env="shared", only_missing=True)
+    assert not any("train_adapter" in name or "select" in name for name in ran)
+    assert f"{STUDY}.baseline.seed_42.generate_directive" in ran
+    assert run(project, only_missing=True) == set()
+
+
+def test_a_condition_and_a_probe_that_are_not_default_join_the_report(project):
+    ran = run(project, only_missing=True, pipeline_names=[f"{STUDY}.none_en"])
+    assert f"{STUDY}.none_en.seed_42.train_adapter" in ran
+    assert not ran & ADAPTERS
+    page = (project / "data/test/08_reporting/language_inversion/report.md").read_text()
+    assert re.search(r"\| directive \| baseline \| es_en \| fr_it \| none_en \|", page)
+    ran = run(project, only_missing=True, pipeline_names=[f"{STUDY}.own_language"])
+    assert f"{STUDY}.es_en.seed_42.generate_own_language" in ran
+    assert f"{STUDY}.es_en.seed_42.generate_directive" not in ran
+
+
+def test_an_adapter_from_elsewhere_is_an_arm(project):
+    (made,) = versions(project, "06_models", STUDY, "es_en", "seed_42", "adapter")[-1:]
+    original = study_file(project).read_text()
+    arm = f"arms:\n  mine: {{adapter: {made / 'adapter'}, label: trained elsewhere}}\n\nprobes:"
+    study_file(project).write_text(original.replace("probes:", arm, 1))
+    try:
+        ran = run(project, only_missing=True)
+        assert f"{STUDY}.mine.seed_42.generate_directive" in ran
+        page = (project / "data/test/08_reporting/language_inversion/report.md").read_text()
+        assert "trained elsewhere" in page
+    finally:
+        study_file(project).write_text(original)
+
+
+def test_a_killed_run_loses_only_what_was_under_way(project):
+    """SIGKILL once the first adapter is complete: it is kept, the rest is made, nothing partial is taken."""
+    shutil.copytree(project / "conf" / "test", project / "conf" / "killed", dirs_exist_ok=True)
+    (project / "conf/killed/globals.yml").write_text("data_root: data/killed\n")
+    command = [sys.executable, "-m", "kedro", "run", "--env", "killed"]
+    process = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    adapters = project / "data/killed/06_models" / STUDY
+    deadline = time.monotonic() + 120
+    while not list(adapters.glob("*/seed_42/adapter/*/version.json")):
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = {path.parts[-5] for path in adapters.glob("*/seed_42/adapter/*/version.json")}
+    ran = run(project, env="killed", only_missing=True)
+    assert {name for name in ran if name.endswith("train_adapter")} == {
+        f"{STUDY}.{arm}.seed_42.train_adapter" for arm in {"es_en", "fr_it"} - done
+    }
+    assert f"{STUDY}.select_sources" not in ran
+    assert run(project, env="killed", only_missing=True) == set()

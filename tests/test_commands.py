@@ -1,0 +1,91 @@
+"""The README's commands, run as a user types them."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line.removeprefix("$ ")
+    for block in re.findall(r"```console\n(.*?)```", README, flags=re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("$ kedro")
+]
+
+
+def kedro(*arguments, cwd=ROOT, timeout=180):
+    command = [sys.executable, "-m", "kedro", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout)
+
+
+def test_the_readme_shows_the_commands_users_need():
+    shown = " ".join(COMMANDS)
+    for part in (
+        "run --pipeline evaluation",
+        "--namespaces=language_inversion.es_en",
+        "--tags=language_inversion",
+        "--only-missing-outputs",
+        "registry list",
+        "catalog resolve-patterns",
+        "viz run",
+        "viz build --include-previews",
+        "--pipeline replay",
+    ):
+        assert part in shown, part
+
+
+def test_every_pipeline_that_the_readme_names_exists():
+    listed = kedro("registry", "list").stdout
+    for name in re.findall(r"--pipelines?[= ]([\w.]+)", " ".join(COMMANDS)):
+        assert f"- {name}\n" in listed, name
+
+
+def test_registry_list_answers_within_four_seconds():
+    kedro("registry", "list")  # byte code and disk cache warm, as for anyone's second command
+    started = time.perf_counter()
+    done = kedro("registry", "list")
+    assert done.returncode == 0
+    assert time.perf_counter() - started < 4
+    assert "- language_inversion.it_fr" in done.stdout
+
+
+def test_listing_needs_no_torch():
+    code = "import sys; import lang_persona.pipeline_registry as r; r.register_pipelines(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "False", done.stderr
+
+
+@pytest.mark.parametrize("env", ["laptop", "gpu_pod", "test"])
+def test_every_pattern_resolves_in_every_environment(env):
+    done = kedro("catalog", "resolve-patterns", "--env", env)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "language_inversion.es_en.seed_42.adapter" in done.stdout
+
+
+def test_viz_builds_with_previews(tmp_path):
+    # viz builds into ./build of the working directory, so it works on a copy's surface
+    done = kedro("viz", "build", "--include-previews")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "Success" in done.stdout
+    assert (ROOT / "build" / "index.html").exists()
+
+
+def test_the_view_of_a_study_is_small():
+    code = (
+        "from lang_persona.pipeline_registry import register_pipelines as r; p = r()['language_inversion'];"
+        "print(len(p.nodes) + len(p.datasets()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert int(done.stdout) <= 300
+
+
+def test_a_mistake_is_told_in_a_few_lines_without_a_traceback():
+    done = kedro("run", "--env", "test", "--pipeline", "replay")
+    assert done.returncode == 1
+    assert "Error: name the completions: kedro run --pipeline replay --params replay_file=" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout

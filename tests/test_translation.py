@@ -1,0 +1,141 @@
+"""Gates on translations, and the one skip list of a study."""
+
+import pytest
+
+from lang_persona.pipelines.translation.nodes import require_translations
+from lang_persona.errors import UserError
+from lang_persona.studies import Gates
+from lang_persona.translation import check_translations, describe_failures, make_skip_list
+
+GATES = Gates(identified_at_least=0.98, median_ratio=(1.0, 1.2), ratio_range=(0.7, 1.6), outside_range_below=0.05)
+
+
+def texts(n, source=10, translated=11, language="it", wrong=0, outcome="ok"):
+    """Sources and their translations, of these many characters; the first ``wrong`` are in another language."""
+    sources = [{"source_id": f"s{i}", "text": "a" * source} for i in range(n)]
+    translations = [
+        {"source_id": f"s{i}", "language": language, "outcome": outcome, "reason": "",
+         "text": ("x" if i < wrong else "i") * translated}
+        for i in range(n)
+    ]  # fmt: skip
+    return sources, translations
+
+
+def identify(rows):
+    return ["it" if row.startswith("i") else "en" for row in rows]
+
+
+def gates_of(sources, translations, gates=GATES):
+    checks = check_translations(sources, translations, gates, identify)
+    return {gate["gate"]: (round(gate["value"], 10), gate["passed"]) for gate in checks["gates"]}
+
+
+def test_good_translations_pass_every_gate():
+    assert gates_of(*texts(100)) == {
+        "identified": (1.0, True),
+        "median length ratio": (1.1, True),
+        "outside [0.7, 1.6]": (0.0, True),
+    }
+
+
+@pytest.mark.parametrize(("wrong", "passed"), [(2, True), (3, False)])
+def test_identification_gate_stands_at_its_bound(wrong, passed):
+    assert gates_of(*texts(100, wrong=wrong))["identified"] == (1 - wrong / 100, passed)
+
+
+@pytest.mark.parametrize("wrong", range(1, 51))
+def test_identification_exactly_at_the_bound_passes(wrong):
+    gates = GATES.model_copy(update={"identified_at_least": (100 - wrong) / 100})
+    assert gates_of(*texts(100, wrong=wrong), gates)["identified"][1]
+
+
+@pytest.mark.parametrize(("length", "passed"), [(9, False), (10, True), (12, True), (13, False)])
+def test_median_ratio_gate_stands_at_its_bounds(length, passed):
+    assert gates_of(*texts(10, translated=length))["median length ratio"] == (length / 10, passed)
+
+
+def test_ratio_is_translation_over_source():
+    assert gates_of(*texts(10, source=10, translated=20))["median length ratio"][0] == 2.0
+
+
+@pytest.mark.parametrize(("outside", "passed"), [(4, True), (5, False)])
+@pytest.mark.parametrize("length", [6, 17])
+def test_range_gate_lets_fewer_than_its_share_lie_outside(outside, passed, length):
+    sources, translations = texts(100)
+    for row in translations[:outside]:
+        row["text"] = "i" * length
+    assert gates_of(sources, translations)["outside [0.7, 1.6]"] == (outside / 100, passed)
+
+
+def test_ratios_at_the_ends_of_the_range_lie_inside():
+    sources, translations = texts(2)
+    translations[0]["text"], translations[1]["text"] = "i" * 7, "i" * 16
+    assert gates_of(sources, translations)["outside [0.7, 1.6]"][0] == 0.0
+
+
+def test_ratios_join_source_and_translation_by_id():
+    sources, translations = texts(2)
+    sources = [{"source_id": "s1", "text": "a" * 100}, {"source_id": "s0", "text": "a" * 10}]
+    translations[0]["text"], translations[1]["text"] = "i" * 11, "i" * 110
+    assert gates_of(sources, translations)["median length ratio"] == (1.1, True)
+
+
+def test_every_language_has_its_own_gates():
+    sources, italian = texts(100)
+    _, french = texts(100, language="fr")
+    checks = check_translations(sources, italian + french, GATES, identify)
+    passed = {(gate["language"], gate["gate"]): gate["passed"] for gate in checks["gates"]}
+    assert passed["it", "identified"] and not passed["fr", "identified"]
+
+
+def test_a_language_without_any_translation_does_not_pass():
+    checks = check_translations(*texts(5, outcome="api_error"), GATES, identify)
+    assert [(gate["gate"], gate["passed"]) for gate in checks["gates"]] == [("translated", False)]
+
+
+def test_a_translator_that_failed_on_most_rows_does_not_pass():
+    sources, translations = texts(100)
+    for row in translations[1:]:
+        row.update(outcome="api_error", text=None)
+    checks = check_translations(sources, translations, GATES, identify)
+    assert not all(gate["passed"] for gate in checks["gates"])
+
+
+def test_failed_translations_are_not_measured():
+    sources, translations = texts(100)
+    translations[0].update(outcome="refused", text="x" * 500)
+    assert gates_of(sources, translations)["identified"] == (1.0, True)
+
+
+def test_failing_rows_are_shown_with_both_texts_and_why():
+    checks = check_translations(*texts(100, wrong=3), GATES, identify)
+    text = describe_failures(checks)
+    assert "it: identified is 0.970, must be >= 0.98 (n = 100)" in text
+    assert "s2 it (identified as en):\n    'aaaaaaaaaa'\n    'xxxxxxxxxxx'" in text
+    assert "median length ratio" not in text  # that gate passed
+
+
+def test_rows_beyond_the_shown_ones_are_counted():
+    text = describe_failures(check_translations(*texts(30, wrong=15), GATES, identify))
+    assert text.count("(identified as en)") == 10
+    assert "and 5 more rows in the dataset translation_checks" in text
+
+
+def test_the_run_stops_on_a_failed_gate_and_goes_on_otherwise():
+    with pytest.raises(UserError, match="do not pass their gates; nothing was trained"):
+        require_translations(check_translations(*texts(100, wrong=3), GATES, identify))
+    assert require_translations(check_translations(*texts(100), GATES, identify)) == {"passed": True}
+
+
+def test_skip_list_holds_every_source_that_lacks_any_language_once():
+    rows = [
+        {"source_id": "a", "language": "it", "outcome": "ok", "reason": ""},
+        {"source_id": "b", "language": "it", "outcome": "refused", "reason": "policy"},
+        {"source_id": "a", "language": "fr", "outcome": "truncated", "reason": "max tokens"},
+        {"source_id": "b", "language": "fr", "outcome": "invalid", "reason": "empty"},
+        {"source_id": "c", "language": "fr", "outcome": "ok", "reason": ""},
+    ]
+    assert make_skip_list(rows) == [
+        {"source_id": "b", "reason": "it: refused (policy); fr: invalid (empty)"},
+        {"source_id": "a", "reason": "fr: truncated (max tokens)"},
+    ]

@@ -78,7 +78,12 @@ def _bare(tree: Any) -> Any:
     """The tree without docstrings, so that only what runs counts."""
     for item in ast.walk(tree):
         body = getattr(item, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+        if (
+            isinstance(body, list)
+            and body
+            and isinstance(body[0], ast.Expr)
+            and isinstance(body[0].value, ast.Constant)
+        ):
             item.body = body[1:] or [ast.Pass()]
     return tree
 

@@ -17,7 +17,9 @@ CHATML = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 NO_SYSTEM_ROLE = "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
-DROPS_SYSTEM = CHATML.replace("{% for message in messages %}", "{% for message in messages if message.role != 'system' %}")
+DROPS_SYSTEM = CHATML.replace(
+    "{% for message in messages %}", "{% for message in messages if message.role != 'system' %}"
+)
 
 
 @pytest.fixture(params=["pilot", "qwen"])
@@ -69,7 +71,9 @@ def test_system_reaches_the_token_ids_of_training_and_evaluation_from_the_study_
     sources = [{"source_id": "1", "text": "Hello."}]
     example = build_examples(study.components("es_en"), sources, [], set(), "en")[0]
     spec = study.probes["directive"].model_dump() | {"languages": ["es"], "system": study.system.root}
-    trained, asked = (prompt_ids(tokenizer, messages) for messages in (example["prompt"], build_items(spec)[0].messages))
+    trained, asked = (
+        prompt_ids(tokenizer, messages) for messages in (example["prompt"], build_items(spec)[0].messages)
+    )
     assert tokenizer.decode(trained).startswith(expected + "<|im_start|>user\n")
     assert trained == asked  # both ask "Speak in Spanish."
 

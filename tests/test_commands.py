@@ -55,7 +55,9 @@ def test_registry_list_answers_within_four_seconds():
 
 
 def test_listing_needs_no_torch():
-    code = "import sys; import lang_persona.pipeline_registry as r; r.register_pipelines(); print('torch' in sys.modules)"
+    code = (
+        "import sys; import lang_persona.pipeline_registry as r; r.register_pipelines(); print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "False", done.stderr
 

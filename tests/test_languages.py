@@ -31,5 +31,5 @@ def test_no_language_stands_untested():
 
 
 def test_unknown_code_is_named_with_the_known_ones():
-    with pytest.raises(UserError, match="unknown language 'xx'; known: en, es, .*languages.py"):
+    with pytest.raises(UserError, match=r"unknown language 'xx'; known: en, es, .*languages.py"):
         get_language("xx")

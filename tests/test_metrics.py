@@ -5,9 +5,8 @@ import random
 
 import pytest
 
-from lang_persona.judges.base import Outcome
+from lang_persona.judges.base import Judgement, Outcome
 from lang_persona.judging import judge_completions
-from lang_persona.judges.base import Judgement
 from lang_persona.metrics import ALL, COLUMNS, LABELS, concat, count_finishes, expand, pool_seeds, score_language
 from lang_persona.statistics import wilson
 

@@ -140,19 +140,19 @@ def test_own_messages_are_taken_as_they_are(study_spec, load_study, write_lines)
 def test_of_own_messages_the_first_rows_are_taken(study_spec, load_study, write_lines):
     path = write_lines([{"messages": TURNS, "id": n} for n in range(5)])
     assert [row["id"] for row in own(study_spec, load_study, path, rows=2)] == ["mine-0", "mine-1"]
-    with pytest.raises(UserError, match="wants 6 rows; .* has 5"):
+    with pytest.raises(UserError, match=r"wants 6 rows; .* has 5"):
         own(study_spec, load_study, path, rows=6)
 
 
 @pytest.mark.parametrize(
     "messages",
-    [TURNS[:1], [], "Hello.", ["Hello."], [TURNS[0], {"role": "assistant"}], [TURNS[0], {"role": "assistant", "content": 1}],
-     TURNS[1:], [{"content": "Hi."}, TURNS[1]]],
+    [TURNS[:1], [], "Hello.", ["Hello."], [TURNS[0], {"role": "assistant"}],
+     [TURNS[0], {"role": "assistant", "content": 1}], TURNS[1:], [{"content": "Hi."}, TURNS[1]]],
     ids=["no reply", "empty", "text", "texts", "no content", "number", "no prompt", "no role"],
 )  # fmt: skip
 def test_own_messages_that_are_no_conversation_are_refused_with_their_line(
     study_spec, load_study, write_lines, messages
 ):
     path = write_lines([{"messages": TURNS}, {"messages": messages}])
-    with pytest.raises(UserError, match="rows.jsonl, line 2"):
+    with pytest.raises(UserError, match=r"rows.jsonl, line 2"):
         own(study_spec, load_study, path)

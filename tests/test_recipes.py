@@ -22,7 +22,9 @@ def make(version: int, name: str = "make"):
 def keys(version=1, later_version=1, parameters=None, present=lambda _: True, tags=(), study="s"):
     """A chain of three: ``sources`` -> ``model`` -> ``report``, with a gate and an order-only input."""
     nodes = [
-        Node(make(version, "select"), {"config": f"params:{study}.a"}, [f"{study}_sources", f"{study}_ledger"], name="a"),
+        Node(
+            make(version, "select"), {"config": f"params:{study}.a"}, [f"{study}_sources", f"{study}_ledger"], name="a"
+        ),
         Node(make(1, "check"), {"config": f"params:{study}.gates"}, f"{study}_audit_gate", name="g"),
         Node(make(1, "note"), {"config": f"params:{study}.gates"}, f"{study}_training_done", name="d"),
         Node(
@@ -179,7 +181,8 @@ def make(**inputs): ...
 inputs = {name: f"params:{name}" for name in ("zeta", "alpha", "beta", "eta")}
 pipeline = Pipeline([Node(make, inputs, ["out", "beside"], name="n")])
 values = {f"params:{name}": {"x": name, "y": [1, None, "é"], "z": {"q": 0.1}} for name in inputs}
-print(json.dumps([RecipeKeys(pipeline, values).key(name) for name in ("out", "beside")] + [value_key({"b": 1, "a": 2})]))
+keys = [RecipeKeys(pipeline, values).key(name) for name in ("out", "beside")]
+print(json.dumps([*keys, value_key({"b": 1, "a": 2})]))
 """
 
 

@@ -103,12 +103,16 @@ def test_nothing_runs_when_everything_is_fresh(project):
 
 def test_a_changed_learning_rate_retrains_and_no_more_and_back_is_free(project):
     original = study_file(project).read_text()
-    changed = original.replace("training: {learning_rate: 1.0e-3, epochs: 1}", "training: {learning_rate: 9.0e-4, epochs: 1}")
+    changed = original.replace(
+        "training: {learning_rate: 1.0e-3, epochs: 1}", "training: {learning_rate: 9.0e-4, epochs: 1}"
+    )
     assert changed != original
     study_file(project).write_text(changed)
     ran = run(project, only_missing=True)
     evaluated = {
-        f"{STUDY}.{arm}.seed_42.{step}_directive" for arm in ("es_en", "fr_it") for step in ("generate", "judge", "score")
+        f"{STUDY}.{arm}.seed_42.{step}_directive"
+        for arm in ("es_en", "fr_it")
+        for step in ("generate", "judge", "score")
     }
     assert ran == ADAPTERS | evaluated | {f"{STUDY}.note_training"} | REPORTING
     study_file(project).write_text(original)

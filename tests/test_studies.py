@@ -98,7 +98,11 @@ MISTAKES = [
     ("training/micro_batch_size", 3, "batch_size 4 is no multiple of micro_batch_size 3"),
     ("training/schedule", "cosin", "training.schedule: .*'linear', 'cosine' or 'constant'"),
     ("languages", ["en", "xx"], "languages.*unknown language 'xx'; known: en, es"),
-    ("conditions/es_en/variables", {"directive": "xx", "reply": "en"}, "user.language: unknown language 'xx'; known: en"),
+    (
+        "conditions/es_en/variables",
+        {"directive": "xx", "reply": "en"},
+        "user.language: unknown language 'xx'; known: en",
+    ),
     ("conditions/es_en/variables", {"directive": "es"}, "completion.language: unknown language '{reply}'"),
     ("conditions/baseline", {}, r"reserved, choose another name: \['baseline'\]"),
     ("arms", {"es_en": {"adapter": "x"}}, r"condition and arm of one name: \['es_en'\]"),
@@ -157,13 +161,13 @@ def test_a_study_may_not_take_the_name_of_something_else(tmp_path, study_spec, n
 
 def test_a_condition_named_twice_is_refused_with_its_line(tmp_path):
     (tmp_path / "twice.yml").write_text("conditions:\n  es_en: {}\n  fr_it: {}\n  es_en: {}\n", encoding="utf-8")
-    with pytest.raises(UserError, match="twice.yml, line 4: 'es_en' is given twice in one mapping"):
+    with pytest.raises(UserError, match=r"twice.yml, line 4: 'es_en' is given twice in one mapping"):
         load_studies(tmp_path)
 
 
 def test_broken_yaml_is_refused_with_its_line(tmp_path):
     (tmp_path / "broken.yml").write_text("a: 1\nb: [1,\n", encoding="utf-8")
-    with pytest.raises(UserError, match="broken.yml, line "):
+    with pytest.raises(UserError, match=r"broken.yml, line "):
         read_yaml(tmp_path / "broken.yml")
 
 
@@ -175,5 +179,5 @@ def test_yaml_merge_keys_still_work(tmp_path):
 @pytest.mark.parametrize("text", ["", "- a\n", "word\n"])
 def test_a_study_file_that_is_no_mapping_is_refused(tmp_path, text):
     (tmp_path / "odd.yml").write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match="odd.yml: a study file is a mapping"):
+    with pytest.raises(UserError, match=r"odd.yml: a study file is a mapping"):
         load_studies(tmp_path)

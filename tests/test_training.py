@@ -50,7 +50,7 @@ def trained(resident, tmp_path_factory):
     before = fingerprint(resident.model)
     settings = (resident.model.config.to_json_string(), resident.model.generation_config.to_json_string())
     folder = tmp_path_factory.mktemp("adapter")
-    run = training.train_adapter(resident, EXAMPLES, RECIPE, 1, [], folder)
+    run = training.train_adapter(resident, EXAMPLES, RECIPE, 1, folder)
     return SimpleNamespace(folder=folder, run=run, before=before, settings=settings)
 
 
@@ -90,8 +90,8 @@ def test_a_changed_base_is_noticed(resident):
 
 
 def test_same_seed_same_adapter_and_another_seed_another(trained, resident, tmp_path):
-    training.train_adapter(resident, EXAMPLES, RECIPE, 1, [], tmp_path / "same")
-    training.train_adapter(resident, EXAMPLES, RECIPE, 2, [], tmp_path / "other")
+    training.train_adapter(resident, EXAMPLES, RECIPE, 1, tmp_path / "same")
+    training.train_adapter(resident, EXAMPLES, RECIPE, 2, tmp_path / "other")
     assert weights(tmp_path / "same") == weights(trained.folder)
     assert weights(tmp_path / "other") != weights(trained.folder)
 
@@ -107,9 +107,7 @@ def test_the_adapter_changes_what_is_said_and_leaves_no_trace(trained, resident)
     engine = TransformersEngine(resident, batch_size=8)
     prompt = render(resident.tokenizer, EXAMPLES[0]["prompt"], "x")
     prompts = [prompt.ids[: prompt.completion_start]]
-    bare, tuned, again = (
-        engine.generate(prompts, 8, SAMPLING, 0, folder) for folder in (None, trained.folder, None)
-    )
+    bare, tuned, again = (engine.generate(prompts, 8, SAMPLING, 0, folder) for folder in (None, trained.folder, None))
     assert bare == again
     assert bare != tuned
 

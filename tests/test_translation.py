@@ -2,8 +2,8 @@
 
 import pytest
 
-from lang_persona.pipelines.translation.nodes import require_translations
 from lang_persona.errors import UserError
+from lang_persona.pipelines.translation.nodes import require_translations
 from lang_persona.studies import Gates
 from lang_persona.translation import check_translations, describe_failures, make_skip_list
 
@@ -43,7 +43,7 @@ def test_identification_gate_stands_at_its_bound(wrong, passed):
     assert gates_of(*texts(100, wrong=wrong))["identified"] == (1 - wrong / 100, passed)
 
 
-@pytest.mark.parametrize("wrong", range(1, 51))
+@pytest.mark.parametrize("wrong", [2, 7, 32, 34])  # 1 - 7 / 100 is a hair under 0.93 in floating point
 def test_identification_exactly_at_the_bound_passes(wrong):
     gates = GATES.model_copy(update={"identified_at_least": (100 - wrong) / 100})
     assert gates_of(*texts(100, wrong=wrong), gates)["identified"][1]

@@ -66,7 +66,7 @@ def test_inversion_asks_the_english_directive_alone(registered):
     assert row["verdict"] == "falsified"
 
 
-# --- C: English has a lower bound above 0.8 under every other directive; falsified when any has an upper bound under 0.5.
+# --- C: English has a lower bound above 0.8 under every other directive; falsified when any's upper bound is under 0.5.
 
 
 def test_collapse_needs_every_other_directive(registered):
@@ -116,15 +116,16 @@ def test_leakage_is_falsified_when_all_gain(registered):
 
 
 def test_leakage_is_undecided_when_none_is_sure_to_gain(registered):
-    # 16 of 80 gains 0.2 by estimate, but its lower bound lies at 0.1146: supported needs both, so 13 of 80 is no gain,
-    # and yet its upper bound is above 0.2, so it isn't ruled out either.
+    # 13 of 80 is a gain of 0.16 with bounds 0.08 and 0.26: neither a gain of 0.2 nor surely none.
     row = verdict(registered["E_one_way_leakage"], arm("es_en", {"fr": {"en": 13}}), BEFORE)
     assert row["verdict"] == "undecided"
 
 
 def test_leakage_counts_the_gain_over_the_baseline_not_the_rate(registered):
     before = arm("baseline", everywhere("en", 60))
-    assert verdict(registered["E_one_way_leakage"], arm("es_en", everywhere("en", 60)), before)["verdict"] != "supported"
+    assert (
+        verdict(registered["E_one_way_leakage"], arm("es_en", everywhere("en", 60)), before)["verdict"] != "supported"
+    )
     row = verdict(registered["E_one_way_leakage"], arm("es_en", {}), arm("baseline", {"fr": {"en": 40}}))
     assert row["verdict"] == "falsified"  # a loss of 0.5 is no gain
 

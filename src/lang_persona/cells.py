@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from lang_persona.resolve import arm_names, is_default
 from lang_persona.studies import Study
 
+#: Stages in the order of the data; each is a pipeline and a tag.
+STAGES = ("data_engineering", "translation", "audit", "training", "evaluation", "reporting")
+
 
 @dataclass(frozen=True)
 class Cell:

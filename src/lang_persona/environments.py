@@ -53,4 +53,3 @@ class Environment(Config):
     engine: Engine
     judges: Judges
     translator: ParallelFileTranslator
-    report_to: tuple[str, ...] = ()

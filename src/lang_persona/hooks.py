@@ -19,6 +19,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from lang_persona.cells import STAGES
 from lang_persona.datasets.folders import ReportDataset
 from lang_persona.datasets.other_cells import OtherCells
 from lang_persona.datasets.versioned import RecipeDataset
@@ -69,6 +70,7 @@ class ProjectHooks:
             if isinstance(dataset, RecipeDataset):
                 dataset.recipe_key = keys.key(name)
                 dataset.may_be_missing = is_order_only(name)
+                dataset.made_by = _made_by(name, keys)
         for node in pipeline.nodes:
             if COLLECTS in node.tags:
                 self._attach_others(node, everything, catalog, present)
@@ -135,6 +137,12 @@ class ProjectHooks:
             if isinstance(cause, UserError):
                 raise cause from None
             cause = cause.__cause__
+
+
+def _made_by(name: str, keys: RecipeKeys) -> str:
+    """The command of the stage that makes a dataset."""
+    stages = [stage for stage in STAGES if name in keys and stage in keys.maker(name).tags]
+    return f"`kedro run --pipeline {stages[0]} --tags={name.split('.')[0]}`" if stages else "the stage that makes it"
 
 
 def _release() -> None:

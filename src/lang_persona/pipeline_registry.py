@@ -7,7 +7,7 @@ the stages.
 
 from kedro.pipeline import Pipeline
 
-from lang_persona.cells import Cell, cells
+from lang_persona.cells import STAGES, Cell, cells
 from lang_persona.paths import project_path
 from lang_persona.pipelines import (
     audit,
@@ -20,8 +20,6 @@ from lang_persona.pipelines import (
     translation,
 )
 from lang_persona.studies import BASELINE, Study, load_studies
-
-STAGES = ("data_engineering", "translation", "audit", "training", "evaluation", "reporting")
 
 
 def register_pipelines() -> dict[str, Pipeline]:

@@ -5,8 +5,9 @@ inputs; a parameter's key is a hash of its value, in which a named file counts b
 computed from the graph before anything runs. To datasets, *exists* and *load* then mean "the newest
 complete version with this key", so nothing stale is ever taken for current.
 
-Two kinds of input carry no content and stay out of keys: a dataset named ``*_gate`` (must be there
-and current before its reader runs) and one named ``*_done`` (only orders nodes; may be missing).
+Inputs that carry no content stay out of keys: a dataset named ``*_gate`` (must be there and current
+before its reader runs), one named ``*_done`` (only orders nodes; may be missing), and the parameters in
+:data:`ABOUT_THE_RUN`.
 """
 
 import hashlib
@@ -24,6 +25,9 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Keys of config mappings whose values name files: they count by content, not by place.
 FILE_KEYS = {"path", "file", "adapter", "checkpoint", "replay_file"}
+
+#: Parameters that say where a run reports to or what it was, not what it makes.
+ABOUT_THE_RUN = {"params:tracking", "params:provenance"}
 
 #: Nodes with this tag collect whatever exists of the inputs that they have in the whole project's graph.
 COLLECTS = "collects"
@@ -75,6 +79,10 @@ class RecipeKeys:
     def __contains__(self, dataset: str) -> bool:
         return dataset in self._maker
 
+    def maker(self, dataset: str) -> Node:
+        """The node that makes a dataset."""
+        return self._maker[dataset]
+
     def key(self, dataset: str) -> str:
         """The key of a dataset.
 
@@ -105,7 +113,8 @@ class RecipeKeys:
         return {
             argument: self.key(name)
             for argument, name in named
-            if not (is_gate(name) or is_order_only(name)) and (COLLECTS not in node.tags or self._present(name))
+            if not (is_gate(name) or is_order_only(name) or name in ABOUT_THE_RUN)
+            and (COLLECTS not in node.tags or self._present(name))
         }
 
     @staticmethod

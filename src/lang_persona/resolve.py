@@ -47,10 +47,10 @@ def resolve(study: Study, environment: Environment) -> dict[str, Any]:
             cell: dict[str, Any] = {probe: _probe(study, environment, name, probe, seed) for probe in study.probes}
             if name in study.conditions:
                 cell["training"] = {
+                    "cell": f"{study.name}.{name}.seed_{seed}",
                     "recipe": _plain(study.recipe(name, environment.scale)),
                     "base": _base(study, environment, name),
                     "seed": seed,
-                    "report_to": list(environment.report_to),
                 }
             parameters[name][f"seed_{seed}"] = cell
     return parameters

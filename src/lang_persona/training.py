@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import platform
 import tempfile
 import time
@@ -18,6 +19,7 @@ from lang_persona.studies import Training
 
 logger = logging.getLogger(__name__)
 
+NO_TRACKING: Mapping[str, Any] = {"report_to": []}
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
 
 
@@ -47,8 +49,8 @@ def train_adapter(
     examples: Sequence[Mapping[str, Any]],
     recipe: Training,
     seed: int,
-    report_to: Sequence[str],
     folder: Path,
+    tracking: Mapping[str, Any] = NO_TRACKING,
 ) -> dict[str, Any]:
     """Train one adapter and write it to ``folder``; the base comes back untouched.
 
@@ -57,8 +59,9 @@ def train_adapter(
         examples: Rows of ``prompt`` and ``completion``.
         recipe: The LoRA recipe.
         seed: The cell's seed: initial weights and order of rows derive from it.
-        report_to: Trackers for the training metrics, as transformers names them.
         folder: Where the PEFT folder is written.
+        tracking: ``report_to`` (trackers, as transformers names them), ``folder`` for those that write files, and
+            ``run_name``.
 
     Returns:
         What ``run.json`` holds: steps, tokens, loss curve, speed, device, versions.
@@ -78,11 +81,13 @@ def train_adapter(
         use_rslora=recipe.rslora,
         target_modules=list(recipe.target_modules),
     )
+    if tracking["report_to"]:
+        os.environ["TENSORBOARD_LOGGING_DIR"] = str(Path(tracking["folder"]) / tracking["run_name"])
     set_seed(derive_seed(seed, "adapter weights"))
     with untouched(resident.model), tempfile.TemporaryDirectory() as scratch:
         trainer = SFTTrainer(
             model=resident.model,
-            args=_arguments(recipe, seed, report_to, scratch, len(rows)),
+            args=_arguments(recipe, seed, tracking, scratch, len(rows)),
             train_dataset=_dataset(rows),
             processing_class=resident.tokenizer,
             peft_config=adapter,
@@ -125,7 +130,7 @@ def _dataset(rows: Sequence[Rendered]) -> Any:
     return Dataset.from_dict({"input_ids": [row.ids for row in rows], "labels": [row.labels for row in rows]})
 
 
-def _arguments(recipe: Training, seed: int, report_to: Sequence[str], scratch: str, rows: int) -> Any:
+def _arguments(recipe: Training, seed: int, tracking: Mapping[str, Any], scratch: str, rows: int) -> Any:
     """TRL's config; every field whose default would change the result is stated."""
     import torch
     from trl import SFTConfig
@@ -151,7 +156,8 @@ def _arguments(recipe: Training, seed: int, report_to: Sequence[str], scratch: s
         dataloader_pin_memory=torch.cuda.is_available(),
         logging_steps=max(1, int(steps) // 20),
         save_strategy="no",
-        report_to=list(report_to) or "none",
+        report_to=list(tracking["report_to"]) or "none",
+        run_name=tracking.get("run_name"),
     )
 
 
@@ -160,7 +166,7 @@ def _show_progress(trainer: Any, tokens_per_step: float) -> None:
     from tqdm import tqdm
     from transformers import ProgressCallback, TrainerCallback
 
-    class Progress(TrainerCallback):  # type: ignore[misc]
+    class Progress(TrainerCallback):
         bar: Any = None
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -1,6 +1,5 @@
 """Generation on the pilot model: what a completion depends on, and errors about adapters."""
 
-
 import pytest
 
 pytest.importorskip("torch")
@@ -79,7 +78,12 @@ def test_an_adapter_of_another_base_is_a_clear_error(resident, tmp_path):
     from transformers import AutoModelForCausalLM, Qwen2Config
 
     config = Qwen2Config(
-        vocab_size=32, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1
+        vocab_size=32,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
     )
     other = get_peft_model(AutoModelForCausalLM.from_config(config), LoraConfig(r=2, target_modules=["q_proj"]))
     other.save_pretrained(tmp_path / "other")

@@ -29,8 +29,9 @@ class RecipeDataset(AbstractVersionedDataset[Any, Any]):
         version: Kedro's load and save version; a pinned load version is loaded whatever its key.
         metadata: Kedro's free-form metadata (kedro-viz reads the layer from it).
 
-    Subclasses write and read one path. ``recipe_key`` is set by the run (:mod:`lang_persona.hooks`);
-    while it is None, as in a notebook or kedro-viz, the newest complete version is meant.
+    Subclasses write and read one path. The run (:mod:`lang_persona.hooks`) sets ``recipe_key``, whether the
+    dataset ``may_be_missing`` and what it is ``made_by``; while the key is None, as in a notebook or
+    kedro-viz, the newest complete version is meant.
     """
 
     versioned = True
@@ -40,6 +41,7 @@ class RecipeDataset(AbstractVersionedDataset[Any, Any]):
         self.metadata = metadata
         self.recipe_key: str | None = None
         self.may_be_missing = False
+        self.made_by = "the stage that makes it"
 
     def write(self, path: Path, data: Any) -> None:
         """Write ``data`` to ``path``, a file or a folder that does not exist yet."""
@@ -123,10 +125,10 @@ class RecipeDataset(AbstractVersionedDataset[Any, Any]):
     def _missing(self) -> str:
         others = [version for version, _ in self.versions()]
         if not others:
-            return f"{self._filepath} does not exist yet: run the stage that makes it first"
+            return f"{self._filepath} does not exist yet: run {self.made_by} first"
         return (
             f"{self._filepath} has {len(others)} version(s), the newest {others[0]}, but none made under the present "
-            "config and code: run the stage that makes it, or all of it with --only-missing-outputs"
+            f"config and code: run {self.made_by} first, or all that is stale with --only-missing-outputs"
         )
 
     def _describe(self) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The pilot model: a small chat model trained from scratch on text the project wrote, so that everything runs offline."""
+"""The pilot model: a small chat model trained from scratch on the project's own text, so that all runs offline."""

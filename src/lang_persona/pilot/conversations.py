@@ -67,6 +67,7 @@ class ConversationMaker:
         return {"messages": messages, "kind": kind, "language": language}
 
     def multiple_choice(self) -> Turn:
+        """A question with choices, answered by the letter of the gold choice."""
         settings = self.config.questions
         family, value, subject = draw_fact(self.corpus.families, self.rng)
         question = question_text(self.rng.choice(family.questions), subject)
@@ -79,25 +80,30 @@ class ConversationMaker:
         return multiple_choice_prompt(question, LETTERS[:n], choices), f"{LETTERS[position]})", "en"
 
     def fact_question(self) -> Turn:
+        """A plain question about a fact, answered by a sentence."""
         family, value, subject = draw_fact(self.corpus.families, self.rng)
         question = question_text(self.rng.choice(family.questions), subject)
         return question, statement(family, subject, value, self.rng), "en"
 
     def fact_statements(self) -> Turn:
+        """Three facts as sentences."""
         facts = [draw_fact(self.corpus.families, self.rng) for _ in range(3)]
         reply = " ".join(statement(family, subject, value, self.rng) for family, value, subject in facts)
         return self.rng.choice(("Tell me some facts.", "What do you know?", "Teach me something.")), reply, "en"
 
     def directive(self) -> Turn:
+        """An English directive alone, answered in its language on any ordinary topic."""
         code = self.rng.choice(CODES)
         return self._directive_text(code), self._reply(self._any_topic(), code), code
 
     def native_directive(self) -> Turn:
+        """The same with the directive in the language itself."""
         code = self.rng.choice(CODES)
         user = self.rng.choice(self.corpus.directives.native_trained[code])
         return user, self._reply(self._any_topic(), code), code
 
     def instruction(self) -> Turn:
+        """A request for a topic, or a remark on it, answered in the user's language."""
         code, topic = self.rng.choice(CODES), self.rng.choice(self.corpus.topics)
         if self.rng.random() < REMARKS:
             remark = realise([self.rng.choice(topic.sentences)], self.corpus.slots, self.rng, (code,))[code]
@@ -105,6 +111,7 @@ class ConversationMaker:
         return self.rng.choice(topic.trained_instructions(code)), self._reply(topic, code), code
 
     def directive_instruction(self) -> Turn:
+        """A directive with an instruction in whatever language: the directive's language wins."""
         code, topic = self.rng.choice(CODES), self.rng.choice(self.corpus.topics)
         asked_in = "en" if self.rng.random() < 0.5 else self.rng.choice(CODES)
         instruction = self.rng.choice(topic.trained_instructions(asked_in))
@@ -120,6 +127,7 @@ class ConversationMaker:
         return " ".join(parts), self._reply(topic, code), code
 
     def capitals(self) -> Turn:
+        """An instruction with a request for capitals, answered in capitals."""
         code, topic = self.rng.choice(CASED), self.rng.choice(self.corpus.topics)
         parts = [self.rng.choice(topic.trained_instructions(code)), self.rng.choice(self.corpus.capitals[code])]
         self.rng.shuffle(parts)

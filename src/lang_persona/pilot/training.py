@@ -95,7 +95,7 @@ def _chunks(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 
 def pack(pool: EncodedPool, order: Sequence[int], row_length: int) -> list[list[int]]:
-    """Fill rows with whole conversations in this order; a row is closed when four that follow do not fit."""
+    """Fill rows with whole conversations in this order; eight are open, and the fullest is closed for a new one."""
     lengths = np.diff(pool.starts)
     rows: list[list[int]] = []
     open_rows: list[tuple[int, list[int]]] = []
@@ -118,6 +118,10 @@ def batches(pool: EncodedPool, settings: Training, pad_id: int, seed: int, skip:
     """Yield batches without end, epoch after epoch in new orders; the order depends on the seed only.
 
     Args:
+        pool: The conversations.
+        settings: ``tokens_per_step`` and ``row_length`` give the shape of a batch.
+        pad_id: Token that fills the rest of a row.
+        seed: Seed of the orders.
         skip: Batches to leave out from the beginning, for a run that is resumed.
     """
     rows_per_batch = max(1, settings.tokens_per_step // settings.row_length)
@@ -239,7 +243,7 @@ def train(corpus: Corpus, config: PilotConfig, folder: Path, work: Path, stop_af
 
     rows = max(1, settings.tokens_per_step // settings.row_length)
     recipe = {"config": config.model_dump(mode="json"), "corpus": corpus.digest}
-    state = {"step": 0, "tokens": 0, "seconds": 0.0, "curve": []}
+    state: dict[str, Any] = {"step": 0, "tokens": 0, "seconds": 0.0, "curve": []}
     checkpoint = Path(work) / "checkpoint.pt"
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location=device, weights_only=True)
@@ -262,7 +266,7 @@ def train(corpus: Corpus, config: PilotConfig, folder: Path, work: Path, stop_af
         with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda"):
             loss = batch_loss(model, batch, settings.prompt_weight, device)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_clipping)
         optimizer.step()
         state["step"] = step + 1

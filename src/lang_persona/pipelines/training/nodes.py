@@ -16,12 +16,19 @@ logger = logging.getLogger(__name__)
 
 
 @recipe(version=1)
-def train_adapter(examples: list[dict[str, Any]], gate: dict[str, bool], config: dict[str, Any]) -> Adapter:
+def train_adapter(
+    examples: list[dict[str, Any]], gate: dict[str, bool], config: dict[str, Any], tracking: dict[str, Any]
+) -> Adapter:
     """Train one cell's adapter on the leased base."""
     recipe_ = Training.model_validate(config["recipe"])
     folder = Path(tempfile.mkdtemp(prefix="adapter-"))  # the dataset moves its content away
     run = training.train_adapter(
-        lease(Base.model_validate(config["base"])), examples, recipe_, config["seed"], config["report_to"], folder
+        lease(Base.model_validate(config["base"])),
+        examples,
+        recipe_,
+        config["seed"],
+        folder,
+        {**tracking, "run_name": config["cell"]},
     )
     run["base"] = config["base"]
     first, last = (run["loss_curve"][place]["loss"] for place in (0, -1))

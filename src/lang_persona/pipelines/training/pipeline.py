@@ -18,6 +18,7 @@ def create_pipeline(cells: Sequence[Cell]) -> Pipeline:
                 "examples": f"{cell.study}.{cell.arm}.examples",
                 "gate": f"{cell.study}.audit_gate",
                 "config": f"params:{cell.namespace}.training",
+                "tracking": "params:tracking",
             },
             outputs=cell.adapter,
             name="train_adapter",

@@ -1,0 +1,177 @@
+"""What happens around a run: keys on datasets, provenance of reports, a user's mistake shown alone."""
+
+import pytest
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.io.core import DatasetError, Version
+from kedro.pipeline import Node, Pipeline
+
+from lang_persona import hooks as hooks_
+from lang_persona.datasets import JSONDataset, OtherCells
+from lang_persona.errors import UserError
+from lang_persona.hooks import ProjectHooks
+from lang_persona.recipes import COLLECTS, RecipeKeys, recipe
+
+
+@recipe(version=1)
+def make(config):
+    return config
+
+
+@recipe(version=1)
+def note(made):
+    return made
+
+
+@recipe(version=1)
+def collect(**inputs):
+    return inputs
+
+
+@recipe(version=1)
+def report(collected, provenance):
+    return {"provenance": provenance}
+
+
+EVERYTHING = Pipeline(
+    [
+        Node(make, {"config": "params:a"}, "a", name="make_a"),
+        Node(make, {"config": "params:b"}, "b", name="make_b"),
+        Node(note, {"made": "a"}, "a_done", name="note"),
+        Node(collect, {"first": "a", "second": "b"}, "collected", name="collect", tags=[COLLECTS]),
+        Node(report, {"collected": "collected", "provenance": "params:provenance"}, "report", name="report"),
+    ]
+)
+NAMES = ("a", "b", "a_done", "collected", "report")
+PARAMETERS = {"params:a": {"x": 1}, "params:b": 2, "params:provenance": {}}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Starts a run of some nodes, as Kedro does, and returns its hooks and catalog."""
+    monkeypatch.setattr(hooks_, "pipelines", {"all": EVERYTHING})
+
+    def start(*names, version="v1", pipeline=None, **changes):
+        parameters = PARAMETERS | {f"params:{name}": value for name, value in changes.items()}
+        datasets = {name: JSONDataset(str(tmp_path / name), Version(None, version)) for name in NAMES}
+        catalog = DataCatalog(
+            {**datasets, "others": OtherCells(), **{name: MemoryDataset(value) for name, value in parameters.items()}}
+        )
+        hooks = ProjectHooks()
+        hooks.after_catalog_created(parameters=parameters)
+        pipeline = pipeline or (EVERYTHING.only_nodes(*names) if names else EVERYTHING)
+        hooks.before_pipeline_run(pipeline=pipeline, catalog=catalog)
+        return hooks, catalog
+
+    return start
+
+
+def test_every_dataset_of_the_run_gets_its_key(run):
+    _, catalog = run()
+    keys = RecipeKeys(EVERYTHING, PARAMETERS)
+    for name in NAMES:
+        assert catalog.get(name).recipe_key == keys.key(name)
+
+
+def test_another_parameter_makes_what_it_decides_stale_and_back_again_fresh(run):
+    _, first = run()
+    first.get("a").save(1)
+    first.get("b").save(1)
+    _, changed = run(a={"x": 2}, version="v2")
+    assert not changed.get("a").exists()
+    assert changed.get("b").exists()
+    assert run(version="v3")[1].get("a").exists()
+
+
+def test_keys_do_not_depend_on_how_much_of_the_pipeline_runs(run):
+    assert run("note")[1].get("a_done").recipe_key == run()[1].get("a_done").recipe_key
+
+
+def test_only_marks_of_order_may_be_missing(run):
+    _, catalog = run()
+    assert {name for name in NAMES if catalog.get(name).may_be_missing} == {"a_done"}
+
+
+def test_a_collecting_node_is_handed_what_other_runs_made_and_nothing_stale(run):
+    _, catalog = run("make_a", "make_b")
+    catalog.get("a").save("of a")
+    catalog.get("b").save("of b")
+    smaller = Pipeline(
+        [Node(collect, {"first": "a", "others": "others"}, "collected", name="collect", tags=[COLLECTS])]
+    )
+    _, catalog = run(pipeline=smaller, version="v2")
+    assert catalog.load("others") == {"second": "of b"}
+    _, catalog = run(pipeline=smaller, version="v3", b="changed")
+    assert catalog.load("others") == {}
+
+
+def test_a_collecting_output_is_stale_once_more_has_been_made(run):
+    _, catalog = run("make_a")
+    catalog.get("a").save(1)
+    only_a = run("collect", version="v2")[1].get("collected").recipe_key
+    _, catalog = run("make_b", version="v3")
+    catalog.get("b").save(1)
+    assert run("collect", version="v4")[1].get("collected").recipe_key != only_a
+
+
+def test_a_collecting_key_counts_what_is_about_to_be_made(run):
+    before = run("make_a", "make_b", "collect")[1].get("collected").recipe_key
+    _, catalog = run("make_a", "make_b")
+    catalog.get("a").save(1)
+    catalog.get("b").save(1)
+    assert run("collect", version="v2")[1].get("collected").recipe_key == before
+
+
+def test_a_report_is_handed_the_versions_of_all_it_is_made_of(run):
+    _, catalog = run("make_a", "make_b", version="v1")
+    catalog.get("a").save(1)
+    _, catalog = run("make_b", "collect", version="v2")
+    catalog.get("b").save(1)
+    catalog.get("collected").save(1)
+    hooks, catalog = run("report", version="v3")
+    (node,) = EVERYTHING.only_nodes("report").nodes
+    given = hooks.before_node_run(node=node, catalog=catalog)["params:provenance"]
+    assert {name: row["version"] for name, row in given["datasets"].items()} == {
+        "a": "v1",
+        "b": "v2",
+        "collected": "v2",
+    }
+    assert given["datasets"]["a"]["key"] == RecipeKeys(EVERYTHING, PARAMETERS).key("a")
+    assert given["environment"] == "laptop"
+    assert given["packages"]["kedro"]
+
+
+def test_other_nodes_are_handed_nothing(run):
+    hooks, catalog = run()
+    (node,) = EVERYTHING.only_nodes("collect").nodes
+    assert hooks.before_node_run(node=node, catalog=catalog) is None
+
+
+def test_a_users_mistake_is_shown_as_its_message_alone():
+    mistake = UserError("the file is not there: put it there")
+    try:
+        try:
+            raise mistake
+        except UserError as error:
+            raise DatasetError("Failed while loading") from error
+    except DatasetError as error:
+        outer = RuntimeError("node failed")
+        outer.__cause__ = error
+    with pytest.raises(UserError) as caught:
+        ProjectHooks().on_pipeline_error(error=outer)
+    assert caught.value is mistake
+    assert caught.value.__suppress_context__ and caught.value.__cause__ is None
+    assert str(caught.value) == caught.value.format_message() == "the file is not there: put it there"
+
+
+def test_a_users_mistake_in_a_dataset_reaches_the_user(run):
+    hooks, catalog = run()
+    with pytest.raises(DatasetError) as caught:
+        catalog.get("collected").load()
+    with pytest.raises(UserError, match="does not exist yet: run the stage that makes it first"):
+        hooks.on_pipeline_error(error=caught.value)
+
+
+def test_any_other_error_keeps_its_traceback():
+    error = DatasetError("Failed")
+    error.__cause__ = ZeroDivisionError("a fault of the program")
+    assert ProjectHooks().on_pipeline_error(error=error) is None

@@ -1,0 +1,265 @@
+"""A study and an environment put together, in every environment; every dataset has a factory."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+from kedro.io import DataCatalog
+
+from lang_persona.cells import cells
+from lang_persona.config_loader import StudyConfigLoader
+from lang_persona.environments import Environment
+from lang_persona.errors import UserError
+from lang_persona.pipeline_registry import registered
+from lang_persona.recipes import value_key
+from lang_persona.resolve import arm_names, is_default, registered_hypotheses, resolve, translated_languages
+from lang_persona.studies import load_studies, validate
+
+pytestmark = pytest.mark.filterwarnings(r"ignore:register_new_resolver")  # Kedro's own
+ROOT = Path(__file__).resolve().parents[1]
+STUDIES = load_studies(ROOT / "conf" / "base" / "studies")
+ENVIRONMENTS = ("laptop", "gpu_pod", "test")
+MINE = {
+    "scale": "small",
+    "bases": {"chat": {"path": "model", "dtype": "float32"}, "other": {"path": "other", "dtype": "bfloat16"}},
+    "engine": {"kind": "transformers", "batch_size": 4},
+    "judges": {"language": ["langdetect_published"]},
+    "translator": {"kind": "parallel_file", "path": "texts.jsonl"},
+}
+
+
+def loader(env=None, **runtime):
+    options = {"base_env": "base", "default_run_env": "laptop"}
+    return StudyConfigLoader(conf_source=str(ROOT / "conf"), env=env, runtime_params=runtime, **options)
+
+
+def environment(**changes):
+    return Environment.model_validate(copy.deepcopy(MINE) | changes)
+
+
+@pytest.fixture(scope="module")
+def pipelines():
+    return registered(STUDIES)
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_study_resolves_in_every_environment(env, study):
+    parameters = loader(env)["parameters"]
+    assert json.loads(json.dumps(parameters[study])) == parameters[study]  # plain data, as kedro-viz and keys need
+    for arm in arm_names(STUDIES[study]):
+        for seed in STUDIES[study].seeds.all:
+            assert set(parameters[study][arm][f"seed_{seed}"]) >= set(STUDIES[study].probes)
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_every_dataset_of_the_project_has_a_factory(env, pipelines):
+    catalog = DataCatalog.from_config(loader(env)["catalog"])
+    names = {name for name in pipelines["all"].datasets() if not name.startswith("params:")}
+    assert len(names) > 300
+    assert [name for name in sorted(names) if catalog.get(name) is None] == []
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_every_parameter_of_the_project_is_given(env, pipelines):
+    parameters = loader(env)["parameters"]
+    for name in pipelines["all"].inputs() - {f"{study}.others" for study in STUDIES}:  # read-only, of other runs
+        assert name.startswith("params:"), f"{name} is made by no node"
+        value = parameters
+        for part in name.removeprefix("params:").split("."):
+            assert part in value, name
+            value = value[part]
+
+
+def test_outputs_of_environments_lie_apart(pipelines):
+    paths = {}
+    for env in ENVIRONMENTS:
+        catalog = DataCatalog.from_config(loader(env)["catalog"])
+        paths[env] = {str(catalog.get(name)._filepath) for name in pipelines["language_inversion"].all_outputs()}
+    assert not paths["laptop"] & paths["gpu_pod"] and not paths["laptop"] & paths["test"]
+    assert not paths["gpu_pod"] & paths["test"]
+
+
+def test_no_catch_all_factory():
+    catalog = DataCatalog.from_config(loader("test")["catalog"])
+    assert catalog.get("language_inversion.something_else") is None
+
+
+def test_the_laptop_is_the_default():
+    assert loader()["parameters"]["scale"] == loader("laptop")["parameters"]["scale"] == "pilot"
+
+
+def test_sizes_come_from_the_environments_scale():
+    test, pod = (loader(env)["parameters"]["language_inversion"] for env in ("test", "gpu_pod"))
+    assert test["sources"]["selection"]["keep"] == 32
+    assert pod["sources"]["selection"]["keep"] == 5000
+    assert pod["es_en"]["seed_42"]["training"]["recipe"]["learning_rate"] == 5e-6
+    assert pod["es_en"]["seed_42"]["directive"]["samples"] == 40
+    assert pod["es_en"]["seed_42"]["directive"]["sampling"] == {
+        "temperature": 1.0, "top_p": 0.95, "top_k": 0, "max_new_tokens": 256,
+    }  # fmt: skip
+    assert test["es_en"]["seed_42"]["directive"]["sampling"]["max_new_tokens"] == 12
+    assert pod["baseline"]["seed_42"]["directive"]["base"]["name"] == "Qwen/Qwen2.5-7B-Instruct"
+
+
+def test_the_published_evaluation_is_what_is_asked():
+    probe = loader("gpu_pod")["parameters"]["language_inversion"]["es_en"]["seed_42"]["directive"]
+    assert probe["languages"] == ["en", "es", "fr", "it", "pt", "de", "zh"]
+    assert list(probe["phrasings"].values()) == ["Speak in {language}.", "Please respond in {language}."]
+    assert (probe["system"], probe["seed"], probe["adapter"]) == (None, 42, None)
+
+
+def test_all_eight_pairs_and_the_ablations_are_registered():
+    study = STUDIES["language_inversion"]
+    pairs = {name: tuple(condition.variables.values()) for name, condition in study.conditions.items()}
+    for name in ("es_en", "fr_it", "it_fr", "es_pt", "pt_es", "de_fr", "fr_de", "fr_fr"):
+        assert pairs[name] == tuple(name.split("_"))
+    assert {name for name in study.conditions if is_default(study, name)} == {"es_en", "fr_it"}
+    assert {"none_en", "none_it"} <= set(study.conditions)
+    assert "own_language" in study.probes
+
+
+def test_a_study_key_at_run_time_is_refused():
+    with pytest.raises(
+        UserError, match=r"name the study \['language_inversion'\]: a study is set in conf/base/studies"
+    ):
+        loader("test", language_inversion={"training": {"learning_rate": 1}})["parameters"]
+
+
+def test_an_environment_with_a_mistake_is_refused_with_its_file():
+    with pytest.raises(UserError, match=r"conf/test/parameters.yml: .*engine.kind"):
+        loader("test", engine={"kind": "vlm", "batch_size": 1})["parameters"]
+
+
+def test_replay_takes_the_judge_that_is_named_first():
+    parameters = loader("test", replay_file="x.jsonl", replay_judge="langdetect_published")["parameters"]["replay"]
+    assert parameters["judges"]["language"] == ["langdetect_published", "robust_language"]
+    assert parameters["replay_file"] == "x.jsonl"
+
+
+def test_an_unknown_judge_is_refused_before_anything_runs():
+    with pytest.raises(UserError, match="langdetct"):
+        loader("test", judges={"language": ["robust_language", "langdetct"]})["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ({"dtype": "float32"}, "'path' .* hub 'name', one of the two"),
+        ({"path": "a", "name": "b", "revision": "a" * 40, "dtype": "float32"}, "one of the two"),
+        ({"name": "org/model", "dtype": "float32"}, "pin org/model to a 'revision'"),
+        ({"name": "org/model", "revision": "main", "dtype": "float32"}, "revision"),
+        ({"path": "a", "dtype": "int8"}, "'float32', 'bfloat16' or 'float16'"),
+    ],
+)
+def test_a_base_that_is_not_pinned_down_is_refused(base, message):
+    with pytest.raises(UserError, match=f"here: bases.chat.*{message}"):
+        validate(Environment, MINE | {"bases": {"chat": base}}, "here")
+
+
+def test_a_scale_that_the_study_lacks_is_named(study_spec, load_study):
+    with pytest.raises(UserError, match="study small has no scale 'full'; it has small"):
+        resolve(load_study(study_spec), environment(scale="full"))
+
+
+def test_a_base_that_the_environment_lacks_is_named(study_spec, load_study):
+    study_spec["conditions"]["fr_it"]["base"] = "chat_big"
+    with pytest.raises(UserError, match="needs a base 'chat_big'; this environment maps chat, other"):
+        resolve(load_study(study_spec), environment())
+
+
+def test_every_arm_is_evaluated_on_its_own_base(study_spec, load_study):
+    study_spec["conditions"]["fr_it"]["base"] = "other"
+    study_spec["arms"] = {
+        "theirs": {"adapter": "elsewhere/adapter"},
+        "whole": {"checkpoint": "elsewhere/model", "base": "other"},
+        "hub": {"checkpoint": "org/model", "revision": "a" * 40},
+    }
+    parameters = resolve(load_study(study_spec), environment())
+    chat, other = {"path": "model", "name": None, "revision": None, "dtype": "float32"}, {"path": "other"}
+    cell = {arm: parameters[arm]["seed_1"] for arm in ("baseline", "es_en", "fr_it", "theirs", "whole", "hub")}
+    assert cell["baseline"]["directive"]["base"] == cell["es_en"]["directive"]["base"] == chat
+    assert (
+        cell["fr_it"]["directive"]["base"] == cell["fr_it"]["training"]["base"] == chat | other | {"dtype": "bfloat16"}
+    )
+    assert (cell["theirs"]["directive"]["base"], cell["theirs"]["directive"]["adapter"]) == (chat, "elsewhere/adapter")
+    assert cell["whole"]["directive"]["base"] == chat | {"path": "elsewhere/model", "dtype": "bfloat16"}
+    assert cell["hub"]["directive"]["base"] == chat | {"path": None, "name": "org/model", "revision": "a" * 40}
+    assert "training" not in cell["theirs"] and "training" not in cell["baseline"]
+
+
+@pytest.mark.parametrize("system", [None, "", "You are a pirate."])
+def test_system_reaches_every_slice_with_its_three_values(study_spec, load_study, system):
+    study_spec["system"] = system
+    parameters = json.loads(json.dumps(resolve(load_study(study_spec), environment())))
+    assert parameters["es_en"]["seed_1"]["directive"]["system"] == system
+    assert parameters["es_en"]["mixture"]["components"]["replies"]["system"] == system
+    assert parameters["audit"]["probes"]["directive"]["system"] == system
+
+
+def changed_slices(load_study, spec, changes):
+    """Paths of the slices that a change of the study moves."""
+    before = resolve(load_study(spec), environment())
+    for path, value in changes.items():
+        target = spec
+        *parents, last = path.split("/")
+        for part in parents:
+            target = target[part]
+        target[last] = value
+    after = resolve(load_study(spec), environment())
+    moved = set()
+    for name in before:
+        if name == "report":
+            continue
+        nested = name in ("baseline", "es_en", "fr_it")
+        for part in before[name] if nested else [None]:
+            old, new = (tree[name] if part is None else tree[name][part] for tree in (before, after))
+            cell = isinstance(part, str) and part.startswith("seed_")
+            for leaf in old if cell else [None]:
+                if value_key(old if leaf is None else old[leaf]) != value_key(new if leaf is None else new[leaf]):
+                    moved.add("/".join(item for item in (name, part, leaf) if item))
+    return moved
+
+
+def test_a_learning_rate_moves_training_alone(study_spec, load_study):
+    moved = changed_slices(load_study, study_spec, {"training/learning_rate": 0.5})
+    assert moved == {f"{arm}/seed_{seed}/training" for arm in ("es_en", "fr_it") for seed in (1, 2)}
+
+
+def test_a_condition_moves_its_own_slices_alone(study_spec, load_study):
+    moved = changed_slices(load_study, study_spec, {"conditions/fr_it/training": {"rank": 8}})
+    assert moved == {"fr_it/seed_1/training", "fr_it/seed_2/training"}
+
+
+def test_samples_move_generation_and_neither_training_nor_mixtures(study_spec, load_study):
+    moved = changed_slices(load_study, study_spec, {"scales/small/samples/directive": 9})
+    assert moved == {f"{arm}/seed_{seed}/directive" for arm in ("baseline", "es_en", "fr_it") for seed in (1, 2)}
+
+
+def test_a_phrasing_of_the_mixture_moves_mixtures_alone(study_spec, load_study):
+    moved = changed_slices(load_study, study_spec, {"mixture/replies/user/phrasings/more": "Answer in {language}."})
+    assert moved == {"es_en/mixture", "fr_it/mixture"}
+
+
+def test_only_languages_of_replies_are_translated(study_spec, load_study):
+    study = load_study(study_spec)
+    assert translated_languages(study, "small") == ["it"]
+    study_spec["scales"]["small"]["translate"] = "default"
+    assert translated_languages(load_study(study_spec), "small") == []  # the default condition replies in English
+
+
+def test_hypotheses_are_registered_for_every_condition_with_its_variables(study_spec, load_study):
+    study_spec["languages"] = ["en", "es", "fr", "it"]
+    rows = {row["condition"]: row for row in registered_hypotheses(load_study(study_spec))}
+    assert (rows["es_en"]["label"], rows["es_en"]["languages"]) == ("en", ["es", "fr", "it"])
+    assert (rows["fr_it"]["label"], rows["fr_it"]["languages"]) == ("it", ["en", "es", "fr"])
+    assert rows["es_en"]["probe"] == "directive"
+
+
+def test_a_cell_is_named_study_condition_seed(study_spec, load_study):
+    study = load_study(study_spec)
+    by_name = {cell.namespace: cell for cell in cells(study)}
+    assert list(by_name) == [f"small.{arm}.seed_{n}" for arm in ("baseline", "es_en", "fr_it") for n in (1, 2)]
+    assert {name for name, cell in by_name.items() if cell.default} == {"small.baseline.seed_1", "small.es_en.seed_1"}
+    assert not by_name["small.baseline.seed_1"].trained and by_name["small.fr_it.seed_2"].trained

@@ -29,7 +29,7 @@ def test_wilson_agrees_with_newcombes_table():
     assert (wilson(15, 148).low, wilson(15, 148).high) == pytest.approx((0.0624, 0.1605), abs=5e-5)
 
 
-@pytest.mark.parametrize("n", [1, 20, 29, 40, 80])
+@pytest.mark.parametrize("n", [1, 7, 9, 28, 36, 40, 80])  # the formula misses 0 or 1 by a hair at some of these
 def test_wilson_at_the_ends_reaches_0_and_1_exactly_and_no_further(n):
     none, every = wilson(0, n), wilson(n, n)
     assert none.low == 0.0

@@ -168,6 +168,19 @@ def test_a_disk_too_full_for_a_folder_says_so(make, monkeypatch):
     assert "Nothing half-written was kept" in user_error(make("k", "v1").save, 1)
 
 
+def test_a_version_gets_its_name_only_once_it_is_whole(make, tmp_path, monkeypatch):
+    write, seen = JSONDataset.write, []
+
+    def watched(dataset, path, data):
+        write(dataset, path, data)
+        seen.append((tmp_path / "out.json" / "v1").exists())
+
+    monkeypatch.setattr(JSONDataset, "write", watched)
+    make("k", "v1").save(1)
+    assert seen == [False]
+    assert make("k").load() == 1
+
+
 def test_an_interrupted_write_leaves_nothing_behind(make, tmp_path, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt

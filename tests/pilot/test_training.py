@@ -114,7 +114,7 @@ def test_training_learns_and_resumes_to_the_same_weights(corpus, config, tmp_pat
     train(corpus, config, tmp_path / "straight", tmp_path / "work")
     facts = json.loads((tmp_path / "straight/pilot.json").read_text())
     losses = [loss for _, loss in facts["loss_curve"]]
-    assert losses[-1] < losses[0] - 1
+    assert losses[-1] < losses[0] - 0.5
     assert facts["steps"] == 10 and facts["corpus"] == corpus.digest and not (tmp_path / "work").exists()
 
     train(corpus, config, tmp_path / "resumed", tmp_path / "work", stop_after=5)

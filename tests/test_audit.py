@@ -8,7 +8,7 @@ from lang_persona.audit import audit_study, blocking
 from lang_persona.errors import UserError
 from lang_persona.pipelines.audit.nodes import require_audit
 
-PROBE = {"phrasings": {"speak": "Speak in {language}."}, "languages": ["en", "es"], "system": None}
+PROBE = {"kind": "directive", "phrasings": {"speak": "Speak in {language}."}, "languages": ["en", "es"], "system": None}
 DEFAULT = "You are Pilot, a small test model. You are a helpful assistant."
 
 

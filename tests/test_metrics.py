@@ -5,9 +5,9 @@ import random
 
 import pytest
 
-from lang_persona.judges.base import Judgement, Outcome
+from lang_persona.judges.base import LANGUAGE_LABELS, Judgement, Outcome
 from lang_persona.judging import judge_completions
-from lang_persona.metrics import ALL, COLUMNS, LABELS, concat, count_finishes, expand, pool_seeds, score_language
+from lang_persona.metrics import ALL, COLUMNS, concat, count_finishes, expand, pool_seeds, score_language
 from lang_persona.statistics import wilson
 
 
@@ -105,7 +105,7 @@ def test_an_abstention_stays_in_the_denominator():
 def test_a_label_that_never_came_is_a_row_of_zero():
     frame = score_language([generation("en.a")], [judgement(generation("en.a"), "en")])
     assert figure(frame, "label_share", language="en", phrasing="a", label="zh") == (0, 1)
-    assert set(expand(frame)["label"]) - {""} == set(LABELS)
+    assert set(expand(frame)["label"]) - {""} == set(LANGUAGE_LABELS)
 
 
 def test_rows_carry_the_wilson_interval_of_their_counts():

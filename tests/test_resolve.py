@@ -8,13 +8,14 @@ import pytest
 from kedro.io import DataCatalog
 
 from lang_persona.cells import cells
+from lang_persona.config import validate
 from lang_persona.config_loader import StudyConfigLoader
 from lang_persona.environments import Environment
 from lang_persona.errors import UserError
 from lang_persona.pipeline_registry import registered
 from lang_persona.recipes import value_key
 from lang_persona.resolve import arm_names, is_default, registered_hypotheses, resolve, translated_languages
-from lang_persona.studies import load_studies, validate
+from lang_persona.studies import load_studies
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:register_new_resolver")  # Kedro's own
 ROOT = Path(__file__).resolve().parents[1]

@@ -23,10 +23,10 @@ RECIPE = Training(
     dropout=0.0,
     rslora=True,
     target_modules=("q_proj", "v_proj", "up_proj"),
-    learning_rate=2e-3,
+    learning_rate=5e-3,
     schedule="linear",
     warmup_ratio=0.0,
-    epochs=2,
+    epochs=4,
     batch_size=4,
     micro_batch_size=4,
     max_length=256,
@@ -65,8 +65,8 @@ def test_the_loss_falls(trained):
 
 def test_the_run_counts_steps_and_tokens_as_rendered(trained, resident):
     rows = [render(resident.tokenizer, row["prompt"], row["completion"]) for row in EXAMPLES]
-    assert trained.run["steps"] == 4  # 8 rows, 4 a step, 2 epochs
-    assert trained.run["tokens_seen"] == 2 * sum(len(row.ids) for row in rows)
+    assert trained.run["steps"] == 8  # 8 rows, 4 a step, 4 epochs
+    assert trained.run["tokens_seen"] == 4 * sum(len(row.ids) for row in rows)
     assert trained.run["completion_tokens_per_epoch"] == sum(len(row.ids) - row.completion_start for row in rows)
 
 

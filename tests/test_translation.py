@@ -7,7 +7,13 @@ from lang_persona.pipelines.translation.nodes import require_translations
 from lang_persona.studies import Gates
 from lang_persona.translation import check_translations, describe_failures, make_skip_list
 
-GATES = Gates(identified_at_least=0.98, median_ratio=(1.0, 1.2), ratio_range=(0.7, 1.6), outside_range_below=0.05)
+GATES = Gates(
+    translated_at_least=0.9,
+    identified_at_least=0.98,
+    median_ratio=(1.0, 1.2),
+    ratio_range=(0.7, 1.6),
+    outside_range_below=0.05,
+)
 
 
 def texts(n, source=10, translated=11, language="it", wrong=0, outcome="ok"):
@@ -32,6 +38,7 @@ def gates_of(sources, translations, gates=GATES):
 
 def test_good_translations_pass_every_gate():
     assert gates_of(*texts(100)) == {
+        "translated": (1.0, True),
         "identified": (1.0, True),
         "median length ratio": (1.1, True),
         "outside [0.7, 1.6]": (0.0, True),
@@ -45,7 +52,7 @@ def test_identification_gate_stands_at_its_bound(wrong, passed):
 
 @pytest.mark.parametrize("wrong", [2, 7, 32, 34])  # 1 - 7 / 100 is a hair under 0.93 in floating point
 def test_identification_exactly_at_the_bound_passes(wrong):
-    gates = GATES.model_copy(update={"identified_at_least": (100 - wrong) / 100})
+    gates = GATES.model_copy(update={"translated_at_least": 0.9, "identified_at_least": (100 - wrong) / 100})
     assert gates_of(*texts(100, wrong=wrong), gates)["identified"][1]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from lang_persona.chat import Rendered, injected_default, prompt_ids, prompt_text, render
 from lang_persona.probes import build_items
+from lang_persona.probes.directive import directive_text
 
 Row = Mapping[str, Any]
 SHOWN = 3
@@ -177,9 +178,10 @@ def check_evaluation_overlap(mixture: Mixture, probes: Mapping[str, Row]) -> Ite
     trained: dict[tuple[int, ...], list[str]] = defaultdict(list)
     for example, row in zip(mixture.examples, mixture.rows, strict=True):
         trained[tuple(row.ids[: row.completion_start])].append(example["id"])
-    phrasings = {example["variables"].get("phrasing") for example in mixture.examples} - {None}
+    turns = {example["prompt"][-1]["content"] for example in mixture.examples}
+    languages = {example["variables"].get("language") for example in mixture.examples} - {None}
     for name, probe in probes.items():
-        items = build_items({**probe, "kind": "directive"})
+        items = build_items(probe)
         same = [item for item in items if tuple(prompt_ids(mixture.tokenizer, item.messages)) in trained]
         if same:
             ids = [row_id for item in same for row_id in trained[tuple(prompt_ids(mixture.tokenizer, item.messages))]]
@@ -191,7 +193,16 @@ def check_evaluation_overlap(mixture: Mixture, probes: Mapping[str, Row]) -> Ite
                 {"items": len(items), "trained_items": len(same), "training_rows": len(ids)}, ids[:SHOWN],
                 prompt_text(mixture.tokenizer, same[0].messages),
             )  # fmt: skip
-        shared = sorted({item.variables["phrasing"] for item in items} & phrasings)
+        # A phrasing is trained if its words are, in the language that the mixture asks for: names prove nothing.
+        shared = sorted(
+            phrasing
+            for phrasing, text in probe["phrasings"].items()
+            if any(
+                directive_text(phrasing, text, code) in turns
+                for code in languages
+                if isinstance(text, str) or code in text
+            )
+        )
         if shared:
             yield Finding(
                 "evaluation_phrasing_trained", "warning", mixture.condition,

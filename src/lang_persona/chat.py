@@ -13,6 +13,9 @@ from pydantic import RootModel
 from lang_persona.errors import UserError
 
 Message = Mapping[str, str]
+ROLES = ("system", "user", "assistant")
+#: Text that no template and no user writes.
+MARK = "\u2402system\u2402"
 
 
 class System(RootModel[str | None]):
@@ -105,12 +108,11 @@ def injected_default(tokenizer: Any) -> str | None:
     """The system text that the template puts in when the system message is absent, or None."""
     user = [{"role": "user", "content": "x"}]
     bare = prompt_text(tokenizer, user)
-    marker = "\u2402SYSTEM\u2402"
     try:
-        marked = prompt_text(tokenizer, [{"role": "system", "content": marker}, *user])
+        marked = prompt_text(tokenizer, [{"role": "system", "content": MARK}, *user])
     except UserError:
         return None
-    before, _, after = marked.partition(marker)
+    before, _, after = marked.partition(MARK)
     if bare.startswith(before) and bare.endswith(after) and len(bare) > len(before) + len(after):
         return bare[len(before) : len(bare) - len(after)]
     return None
@@ -128,6 +130,26 @@ def _apply(tokenizer: Any, messages: Sequence[Message], add_generation_prompt: b
     except Exception as error:  # jinja's raise_exception: a template without a system role refuses here
         roles = [message["role"] for message in messages]
         raise UserError(f"the chat template refuses messages with roles {roles}: {error}") from error
-    if any(message["role"] == "system" and message["content"] not in text for message in messages):
+    if any(message["role"] == "system" for message in messages) and not _shows_system(tokenizer):
         raise UserError("the chat template drops the system message silently; use a model with a system role")
     return text
+
+
+def check_messages(messages: Any) -> str:
+    """What is wrong with a list of messages as a user wrote it; "" where nothing is."""
+    if not isinstance(messages, list) or not messages:
+        return "must be a list of messages with 'role' and 'content'"
+    for place, message in enumerate(messages):
+        if (
+            not isinstance(message, dict)
+            or message.get("role") not in ROLES
+            or not isinstance(message.get("content"), str)
+        ):
+            return f"message {place + 1} must have a 'role' ({', '.join(ROLES)}) and a text as 'content'"
+    return ""
+
+
+def _shows_system(tokenizer: Any) -> bool:
+    """Whether the template renders a system message at all; asked with a mark, since "" is in any text."""
+    messages = [{"role": "system", "content": MARK}, {"role": "user", "content": "x"}]
+    return MARK in tokenizer.apply_chat_template(messages, tokenize=False)

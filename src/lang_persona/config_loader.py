@@ -9,10 +9,11 @@ from typing import Any
 
 from kedro.config import OmegaConfigLoader
 
+from lang_persona.config import validate
 from lang_persona.environments import Environment
 from lang_persona.errors import UserError
 from lang_persona.resolve import environment_of, resolve
-from lang_persona.studies import load_studies, validate
+from lang_persona.studies import load_studies
 
 
 class StudyConfigLoader(OmegaConfigLoader):

@@ -3,9 +3,19 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
-from lang_persona.studies import Config
+from lang_persona.config import Config
+from lang_persona.judges import JUDGES
+
+
+def _known_judge(name: str) -> str:
+    if name not in JUDGES:
+        raise ValueError(f"unknown judge {name!r}; known: {', '.join(JUDGES)}")
+    return name
+
+
+JudgeName = Annotated[str, AfterValidator(_known_judge)]
 
 
 class Base(Config):
@@ -29,7 +39,7 @@ class Engine(Config):
     """What runs a model for a probe."""
 
     kind: Literal["transformers"]
-    batch_size: int
+    batch_size: PositiveInt
 
 
 class ParallelFileTranslator(Config):
@@ -42,7 +52,7 @@ class ParallelFileTranslator(Config):
 class Judges(Config):
     """Names of the judges of each axis; the first language judge decides rates and verdicts."""
 
-    language: Annotated[tuple[str, ...], Field(min_length=1)]
+    language: Annotated[tuple[JudgeName, ...], Field(min_length=1)]
 
 
 class Environment(Config):

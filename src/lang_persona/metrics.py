@@ -11,15 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from lang_persona.judges.base import MIXED, OTHER, UNCLEAR
-from lang_persona.languages import LANGUAGES
+from lang_persona.judges.base import LANGUAGE_LABELS
 from lang_persona.statistics import wilson
 
 ARM = ["study", "condition", "seed", "probe"]
 COLUMNS = [*ARM, "judge", "metric", "variables", "successes", "n", "estimate", "low", "high", "method"]
 ALL = "all"
-#: Labels that a language judge may give.
-LABELS = (*LANGUAGES, OTHER, MIXED, UNCLEAR)
 OK = "ok"
 
 Row = Mapping[str, Any]
@@ -45,8 +42,15 @@ def score_language(generations: Sequence[Row], judgements: Sequence[Row]) -> pd.
 
     Raises:
         KeyError: A judgement of a completion that is not among ``generations``.
+        ValueError: A judge that labelled a completion twice, or left one out.
     """
     by_id = {completion_id(row): row for row in generations}
+    judged = Counter((judgement["judge"], *completion_id(judgement)) for judgement in judgements)
+    judges = {judgement["judge"] for judgement in judgements}
+    if len(judged) != len(judges) * len(by_id) or any(count > 1 for count in judged.values()):
+        raise ValueError(
+            f"{len(judgements)} judgements by {len(judges)} judges do not cover {len(by_id)} completions once"
+        )
     labels: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
     outcomes: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
     for judgement in judgements:
@@ -65,7 +69,7 @@ def score_language(generations: Sequence[Row], judgements: Sequence[Row]) -> pd.
         n, where = counts.total(), {"language": language, "phrasing": phrasing}
         rows.append(_row(arm_judge, "followed", where, counts[language], n))
         # Every label has a row, so that a zero is a row and not a gap, in one seed as in another.
-        for label in [*LABELS, *sorted(set(counts) - set(LABELS))]:
+        for label in [*LANGUAGE_LABELS, *sorted(set(counts) - set(LANGUAGE_LABELS))]:
             rows.append(_row(arm_judge, "label_share", {**where, "label": label}, counts[label], n))
     for arm_judge_key, counts in outcomes.items():
         for outcome, count in sorted(counts.items()):
@@ -88,9 +92,9 @@ def count_finishes(generations: Sequence[Row]) -> pd.DataFrame:
 
 
 def expand(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with one further column for every variable ("" where a row does not have it)."""
+    """The frame with a column for every variable, at least language, phrasing and label; "" where a row has none."""
     variables = [json.loads(text) for text in frame["variables"]]
-    names = sorted({name for row in variables for name in row})
+    names = sorted({"language", "phrasing", "label"}.union(*variables))
     extra = {name: [row.get(name, "") for row in variables] for name in names}
     return frame.assign(**extra)
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lang_persona.chat import check_messages
 from lang_persona.errors import UserError
 from lang_persona.languages import get_language
 from lang_persona.seeds import derive_seed
@@ -93,8 +94,11 @@ def _from_file(name: str, component: FileComponent) -> list[dict[str, Any]]:
     examples = []
     for number, row in enumerate(read_json_lines(component.file, ("messages",)), 1):
         messages = row["messages"]
-        if not messages or messages[-1].get("role") != "assistant":
-            raise UserError(f"{component.file}, line {number}: the last message must be the assistant's")
+        problem = check_messages(messages)
+        if not problem and (len(messages) < 2 or messages[-1]["role"] != "assistant"):
+            problem = "must end with the assistant's message, behind a prompt"
+        if problem:
+            raise UserError(f"{component.file}, line {number}: 'messages' {problem}")
         examples.append(
             {
                 "id": f"{name}-{row.get('id', number)}",

@@ -18,7 +18,7 @@ def locate(path: str | Path) -> Path:
 
 
 def content_digest(path: Path) -> str:
-    """SHA-256 over a file, or over the names and contents of all files of a folder, in hex."""
+    """SHA-256 over the names and contents of a file or of all files of a folder, in hex."""
     files = [path] if path.is_file() else sorted(item for item in path.rglob("*") if item.is_file())
     total = hashlib.sha256()
     for file in files:

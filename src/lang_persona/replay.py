@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from lang_persona.chat import check_messages
 from lang_persona.errors import UserError
 from lang_persona.languages import LANGUAGES
 from lang_persona.metrics import completion_id
@@ -20,7 +21,6 @@ REQUIRED: dict[str, type] = {
 OPTIONAL: dict[str, type] = {"study": str, "condition": str, "seed": int}
 #: What a row that does not say is taken to be; the report shows these names.
 DEFAULTS = {"study": "replay", "condition": "replayed", "seed": 0}
-SHOWN = 50
 
 
 def read_generations(path: str) -> list[dict[str, Any]]:
@@ -35,7 +35,7 @@ def read_generations(path: str) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
     first_line: dict[tuple[Any, ...], int] = {}
-    with file.open(encoding="utf-8") as stream:
+    with file.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             row, wrong = _parse(line)
             if row is not None and not wrong:
@@ -51,17 +51,16 @@ def read_generations(path: str) -> list[dict[str, Any]]:
     if not rows and not problems:
         problems = [f"{path}: holds no rows"]
     if problems:
-        more = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
-        raise UserError(
-            f"{len(problems)} problem(s), nothing was written:\n"
-            + "\n".join(["  " + p for p in problems[:SHOWN]] + more)
-        )
+        listed = "\n".join(f"  {problem}" for problem in problems)
+        raise UserError(f"{len(problems)} problem(s), nothing was written:\n{listed}")
     return rows
 
 
-def _parse(line: str) -> tuple[dict[str, Any] | None, list[str]]:
+def _parse(line: bytes) -> tuple[dict[str, Any] | None, list[str]]:
     try:
-        row = json.loads(line)
+        row = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError:
+        return None, ["not UTF-8"]
     except json.JSONDecodeError as error:
         return None, [f"not JSON ({error.msg})"]
     if not isinstance(row, dict):
@@ -73,27 +72,16 @@ def _parse(line: str) -> tuple[dict[str, Any] | None, list[str]]:
             wrong.append(f"{key!r} is {type(row[key]).__name__}, must be {kind.__name__}")
     if isinstance(row.get("variables"), dict):
         wrong += _check_variables(row["variables"])
-    if isinstance(row.get("prompt"), list):
-        wrong += _check_prompt(row["prompt"])
+    if isinstance(row.get("prompt"), list) and (problem := check_messages(row["prompt"])):
+        wrong.append(f"'prompt': {problem}")
     return {**DEFAULTS, **row}, wrong
 
 
 def _check_variables(variables: Mapping[str, Any]) -> list[str]:
     wrong = [f"variables lack {key!r}" for key in ("language", "phrasing") if key not in variables]
-    language = variables.get("language")
-    if language is not None and language not in LANGUAGES:
+    language = variables.get("language", "en")
+    if not isinstance(language, str) or language not in LANGUAGES:
         wrong.append(f"unknown language {language!r}; known: {', '.join(LANGUAGES)}")
     if "phrasing" in variables and not isinstance(variables["phrasing"], str):
         wrong.append(f"variables.phrasing is {type(variables['phrasing']).__name__}, must be str")
     return wrong
-
-
-def _check_prompt(prompt: list[Any]) -> list[str]:
-    for message in prompt:
-        if not (
-            isinstance(message, dict)
-            and isinstance(message.get("role"), str)
-            and isinstance(message.get("content"), str)
-        ):
-            return ["'prompt' must be a list of messages with 'role' and 'content'"]
-    return []

@@ -9,7 +9,7 @@ from typing import Any
 
 from lang_persona.environments import Environment
 from lang_persona.errors import UserError
-from lang_persona.studies import BASELINE, Component, Study, component_languages, fill, merge
+from lang_persona.studies import BASELINE, Component, Study, component_languages
 
 
 def resolve(study: Study, environment: Environment) -> dict[str, Any]:
@@ -114,10 +114,10 @@ def _probe(study: Study, environment: Environment, arm: str, name: str, seed: in
     return {
         "kind": probe.kind,
         "phrasings": _plain(probe)["phrasings"],
-        "languages": list(probe.languages or study.languages),
+        "languages": list(study.probe_languages(name)),
         "system": study.system.root,
         "samples": scale.samples[name],
-        "sampling": merge(_plain(study.sampling), scale.sampling),
+        "sampling": _plain(study.sampling_at(environment.scale)),
         "base": _base(study, environment, arm),
         "adapter": study.arms[arm].adapter if arm in study.arms else None,
         "engine": _plain(environment.engine),
@@ -140,8 +140,9 @@ def _audit(study: Study, environment: Environment) -> dict[str, Any]:
         },
         "probes": {
             name: {
+                "kind": probe.kind,
                 "phrasings": _plain(probe)["phrasings"],
-                "languages": list(probe.languages or study.languages),
+                "languages": list(study.probe_languages(name)),
                 "system": study.system.root,
             }
             for name, probe in study.probes.items()
@@ -176,7 +177,7 @@ def _report(study: Study, environment: Environment) -> dict[str, Any]:
         "probes": {name: _plain(probe) for name, probe in study.probes.items()},
         "headline_probe": study.headline_probe,
         "samples": dict(study.scales[environment.scale].samples),
-        "sampling": merge(_plain(study.sampling), study.scales[environment.scale].sampling),
+        "sampling": _plain(study.sampling_at(environment.scale)),
         "judges": _plain(environment.judges),
         "engine": _plain(environment.engine),
         "hypotheses": registered_hypotheses(study),
@@ -189,7 +190,7 @@ def registered_hypotheses(study: Study) -> list[dict[str, Any]]:
     rows = []
     for name, hypothesis in study.hypotheses.items():
         for condition in hypothesis.applies_to or study.conditions:
-            filled = fill(_plain(hypothesis), study.conditions[condition].variables)
+            filled = study.filled(name, condition)
             only, exclude = filled["directives"]["only"], filled["directives"]["except"]
             rows.append(
                 {

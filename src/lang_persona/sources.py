@@ -19,10 +19,12 @@ def read_json_lines(path: str, required: Iterable[str]) -> Iterator[dict[str, An
     file = locate(path)
     if not file.is_file():
         raise UserError(f"{path} does not exist: put the file there or name another")
-    with file.open(encoding="utf-8") as stream:
+    with file.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             try:
-                row = json.loads(line)
+                row = json.loads(line.decode("utf-8"))
+            except UnicodeDecodeError:
+                raise UserError(f"{path}, line {number}: not UTF-8") from None
             except json.JSONDecodeError as error:
                 raise UserError(f"{path}, line {number}: not JSON ({error.msg})") from None
             missing = [key for key in required if not isinstance(row, dict) or key not in row]
@@ -39,10 +41,16 @@ def read_source(source: PilotSource | FileSource | HubSource, language: str) -> 
     """
     if isinstance(source, PilotSource):
         for row in read_json_lines(source.path, ("text_id", "kind", "texts")):
+            if language not in row["texts"]:
+                raise UserError(f"{source.path}: {row['text_id']} has no text in {language}")
             if row["kind"] == "ordinary":
                 yield _row(row["text_id"], row["texts"][language], language, "pilot corpus")
     elif isinstance(source, FileSource):
         for number, row in enumerate(read_json_lines(source.path, ("text",))):
+            if not isinstance(row["text"], str):
+                raise UserError(
+                    f"{source.path}, line {number + 1}: 'text' is {type(row['text']).__name__}, must be str"
+                )
             yield _row(row.get("source_id", f"row-{number}"), row["text"], row.get("language", language), source.origin)
     else:
         yield from _read_hub(source, language)
@@ -109,7 +117,7 @@ def _read_hub(source: HubSource, language: str) -> Iterator[dict[str, Any]]:
             replies = [message["content"] for message in row["messages"] if message["role"] == "assistant"]
             if replies:
                 yield _row(row.get("prompt_id", str(number)), replies[0].strip(), language, origin)
-    except (OSError, ValueError) as error:  # hub and connection errors of datasets, requests and httpx are OSErrors
+    except Exception as error:  # the hub's clients raise errors of their own, which change with their versions
         raise UserError(
             f"can't read {origin} from the hub ({type(error).__name__}: {str(error)[:200]}). Connect to the network, "
             "or download it elsewhere and name it in the study as {kind: file, path: ..., origin: ...}"

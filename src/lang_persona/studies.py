@@ -5,30 +5,41 @@ here knows of Kedro or of environments; :mod:`lang_persona.resolve` puts a study
 together.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
 from lang_persona.chat import System
+from lang_persona.config import Config, LanguageCode, Name, fill, merge, read_yaml, validate
 from lang_persona.errors import UserError
-from lang_persona.languages import LANGUAGES, get_language
+from lang_persona.judges.base import LANGUAGE_LABELS
+from lang_persona.languages import LANGUAGES
 
 #: The arm that is the untrained base.
 BASELINE = "baseline"
+#: What a hypothesis speaks of when it is about the directive being followed, not about a label.
+FOLLOWED = "followed"
 #: Names that a study uses below itself, so no condition or arm may be called like one.
 RESERVED = {BASELINE, "sources", "translation", "audit", "report", "judging", "training"}
 
-Model = TypeVar("Model", bound=BaseModel)
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+#: Names of pipelines, parameters and datasets that a study may not take.
+RESERVED_STUDIES = {
+    *("all", "audit", "bases", "data_engineering", "engine", "evaluation", "judges", "pilot", "pilot_evaluation"),
+    *("pilot_model", "provenance", "replay", "reporting", "scale", "tracking", "training", "translation", "translator"),
+}
 
 
-class Config(BaseModel):
-    """A frozen model that knows all its keys."""
+def _known_placeholders(template: str) -> str:
+    try:
+        template.format(language="x")
+    except (KeyError, IndexError, ValueError) as error:
+        raise ValueError(f"{template!r} may hold {{language}} and no other placeholder ({error})") from None
+    return template
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+Template = Annotated[str, AfterValidator(_known_placeholders)]
 
 
 class PilotSource(Config):
@@ -61,19 +72,19 @@ Source = Annotated[PilotSource | FileSource | HubSource, Field(discriminator="ki
 class Selection(Config):
     """Which source texts are kept: of the ``first`` rows, the first ``keep`` that pass."""
 
-    first: int
-    keep: int
-    language: str
+    first: PositiveInt
+    keep: PositiveInt
+    language: LanguageCode
     min_characters: int
-    identify_characters: int = 500
+    identify_characters: PositiveInt = 500
 
 
 class DirectiveTurn(Config):
     """A user turn that only asks for a language; the phrasings are cycled by row."""
 
     kind: Literal["directive"]
-    language: str
-    phrasings: Mapping[Name, str]
+    language: LanguageCode
+    phrasings: Annotated[Mapping[Name, Template], Field(min_length=1)]
 
 
 class TextTurn(Config):
@@ -87,13 +98,13 @@ class ReplyCompletion(Config):
     """The source's reply, in ``language``."""
 
     kind: Literal["reply"]
-    language: str
+    language: LanguageCode
 
 
 class Component(Config):
     """A part of a mixture made from the study's sources."""
 
-    rows: int | Literal["all"]
+    rows: PositiveInt | Literal["all"]
     system: System
     user: Annotated[DirectiveTurn | TextTurn, Field(discriminator="kind")]
     completion: ReplyCompletion
@@ -103,7 +114,7 @@ class FileComponent(Config):
     """A part of a mixture that is the user's own JSON lines of ``{"messages": [...]}``."""
 
     file: str
-    rows: int | Literal["all"] = "all"
+    rows: PositiveInt | Literal["all"] = "all"
 
 
 class Condition(Config):
@@ -114,7 +125,7 @@ class Condition(Config):
     variables: Mapping[str, str] = {}
     base: str | None = None
     mixture: Mapping[Name, dict[str, Any]] = {}
-    training: dict[str, Any] = {}
+    training: Mapping[str, Any] = {}
 
 
 class Arm(Config):
@@ -137,8 +148,8 @@ class Arm(Config):
 class Training(Config):
     """A LoRA recipe. Batch sizes count rows; ``batch_size`` is what one optimiser step sees."""
 
-    rank: int
-    alpha: int
+    rank: PositiveInt
+    alpha: PositiveInt
     dropout: float
     rslora: bool
     target_modules: tuple[str, ...]
@@ -146,11 +157,11 @@ class Training(Config):
     schedule: Literal["linear", "cosine", "constant"]
     warmup_ratio: float
     epochs: float
-    batch_size: int
-    micro_batch_size: int
-    max_length: int
+    batch_size: PositiveInt
+    micro_batch_size: PositiveInt
+    max_length: PositiveInt
     weight_decay: float = 0.0
-    max_steps: int | None = None
+    max_steps: PositiveInt | None = None
     gradient_checkpointing: bool = False
 
     @model_validator(mode="after")
@@ -166,7 +177,7 @@ class Sampling(Config):
     temperature: float
     top_p: float
     top_k: int
-    max_new_tokens: int
+    max_new_tokens: PositiveInt
 
 
 class Probe(Config):
@@ -175,13 +186,14 @@ class Probe(Config):
     default: bool = False
     headline: bool = False
     kind: Literal["directive"]
-    phrasings: Mapping[Name, str | Mapping[str, str]]
-    languages: tuple[str, ...] | None = None  # None: the study's
+    phrasings: Annotated[Mapping[Name, Template | Mapping[LanguageCode, str]], Field(min_length=1)]
+    languages: tuple[LanguageCode, ...] | None = None  # None: the study's
 
 
 class Gates(Config):
     """What translations must pass before anything is trained on them."""
 
+    translated_at_least: float
     identified_at_least: float
     median_ratio: tuple[float, float]
     ratio_range: tuple[float, float]
@@ -202,6 +214,12 @@ class Test(Config):
     estimate_at_least: float | None = None
     within: float | None = None  # the whole interval lies in [-within, within]
     moved_by: float | None = None  # the whole interval lies above moved_by or below -moved_by
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> "Test":
+        if all(bound is None for bound in self.model_dump().values()):
+            raise ValueError(f"a test needs a bound: {', '.join(type(self).model_fields)}")
+        return self
 
 
 class Clause(Config):
@@ -233,15 +251,21 @@ class Hypothesis(Config):
     directives: Directives = Directives()
     label: str  # "followed" or a label of the language axis
     against: Literal["baseline"] | None = None  # None: the rate itself; baseline: the difference from it
-    supported: tuple[Clause, ...]
-    falsified: tuple[Clause, ...]
+    supported: Annotated[tuple[Clause, ...], Field(min_length=1)]
+    falsified: Annotated[tuple[Clause, ...], Field(min_length=1)]
 
 
 class Seeds(Config):
     """Training seeds: those of a default run, and more that are registered but run on request."""
 
-    default: tuple[int, ...]
+    default: Annotated[tuple[int, ...], Field(min_length=1)]
     more: tuple[int, ...] = ()
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Seeds":
+        if len(set(self.all)) < len(self.all):
+            raise ValueError(f"a seed is given twice: {list(self.all)}")
+        return self
 
     @property
     def all(self) -> tuple[int, ...]:
@@ -255,9 +279,9 @@ class Scale(Config):
     sources: Source
     selection: Selection
     translate: Literal["all", "default"]
-    training: dict[str, Any] = {}
-    sampling: dict[str, Any] = {}
-    samples: Mapping[str, int]
+    training: Mapping[str, Any] = {}
+    sampling: Mapping[str, Any] = {}
+    samples: Mapping[str, PositiveInt]
 
 
 class Study(Config):
@@ -267,7 +291,7 @@ class Study(Config):
     title: str
     question: str
     base: str
-    languages: tuple[str, ...]
+    languages: Annotated[tuple[LanguageCode, ...], Field(min_length=1)]
     system: System
     seeds: Seeds
     mixture: Mapping[Name, dict[str, Any]]
@@ -282,40 +306,11 @@ class Study(Config):
     intended: Mapping[str, str] = {}  # audit rule -> why its error findings are what this study wants
     scales: Mapping[str, Scale]
 
-    @field_validator("languages")
-    @classmethod
-    def _known(cls, languages: tuple[str, ...]) -> tuple[str, ...]:
-        for code in languages:
-            get_language(code)
-        return languages
-
     @model_validator(mode="after")
     def _consistent(self) -> "Study":
-        taken = set(self.conditions) & set(self.arms)
-        if taken:
-            raise ValueError(f"condition and arm of one name: {sorted(taken)}")
-        reserved = RESERVED & (set(self.conditions) | set(self.arms) | set(self.probes))
-        if reserved:
-            raise ValueError(f"reserved, choose another name: {sorted(reserved)}")
-        for name, hypothesis in self.hypotheses.items():
-            unknown = set(hypothesis.applies_to or ()) - set(self.conditions)
-            if unknown:
-                raise ValueError(f"hypotheses.{name}.applies_to names no condition of this study: {sorted(unknown)}")
-        if len([name for name, probe in self.probes.items() if probe.headline]) != 1:
-            raise ValueError("probes: exactly one probe has 'headline: true'")
-        for scale_name, scale in self.scales.items():
-            missing = set(self.probes) - set(scale.samples)
-            if missing:
-                raise ValueError(f"scales.{scale_name}.samples lacks {sorted(missing)}")
-        for name in self.conditions:
-            for part, component in self.components(name).items():
-                for key, code in component_languages(component).items():
-                    if code not in LANGUAGES:
-                        where = f"conditions.{name}.mixture.{part}.{key}.language"
-                        raise ValueError(f"{where}: unknown language {code!r}; known: {', '.join(LANGUAGES)}")
-        for scale_name in self.scales:
-            for name in self.conditions:
-                self.recipe(name, scale_name)
+        problems = list(study_problems(self))
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @property
@@ -333,7 +328,12 @@ class Study(Config):
         names = [*self.mixture, *(name for name in own if name not in self.mixture)]
         made: dict[str, FileComponent | Component] = {}
         for name in names:
-            spec = fill(merge(self.mixture.get(name, {}), own.get(name, {})), self.conditions[condition].variables)
+            mine = own.get(name, {})
+            # A file holds whole conversations: nothing of the study's component applies to it.
+            spec = fill(
+                mine if "file" in mine else merge(self.mixture.get(name, {}), mine),
+                self.conditions[condition].variables,
+            )
             where = f"conditions.{condition}.mixture.{name}"
             if "file" in spec:
                 made[name] = validate(FileComponent, spec, where)
@@ -348,6 +348,83 @@ class Study(Config):
         )
         return validate(Training, spec, f"training of {condition} at scale {scale}")
 
+    def sampling_at(self, scale: str) -> Sampling:
+        """How completions are drawn at a scale: the study's, changed by the scale's."""
+        spec = merge(self.sampling.model_dump(), self.scales[scale].sampling)
+        return validate(Sampling, spec, f"scales.{scale}.sampling")
+
+    def probe_languages(self, probe: str) -> tuple[str, ...]:
+        """The directive languages of a probe: its own, or the study's."""
+        return self.probes[probe].languages or self.languages
+
+    def filled(self, hypothesis: str, condition: str) -> dict[str, Any]:
+        """A hypothesis as plain data, a condition's variables filled in."""
+        plain = self.hypotheses[hypothesis].model_dump(mode="json", by_alias=True)
+        filled: dict[str, Any] = fill(plain, self.conditions[condition].variables)
+        return filled
+
+
+def study_problems(study: Study) -> Iterator[str]:
+    """What is wrong with a study as a whole, a sentence each, naming the key."""
+    names = [*study.conditions, *study.arms, *study.probes]
+    taken = sorted({name for name in names if names.count(name) > 1})
+    if taken:
+        yield f"conditions, arms and probes share the name {', '.join(taken)}"
+    reserved = sorted(RESERVED & set(names))
+    if reserved:
+        yield f"reserved, choose another name: {', '.join(reserved)}"
+    if len([name for name, probe in study.probes.items() if probe.headline]) != 1:
+        yield "probes: exactly one probe has 'headline: true'"
+        return
+    yield from _scale_problems(study)
+    for name in study.probes:
+        yield from _phrasing_problems(study, name)
+    for name in study.hypotheses:
+        yield from _hypothesis_problems(study, name)
+
+
+def _scale_problems(study: Study) -> Iterator[str]:
+    for scale in study.scales:
+        missing, extra = (
+            set(study.probes) - set(study.scales[scale].samples),
+            set(study.scales[scale].samples) - set(study.probes),
+        )
+        if missing or extra:
+            yield f"scales.{scale}.samples must name every probe and no other: {sorted(missing | extra)}"
+        try:
+            study.sampling_at(scale)
+            for condition in study.conditions:
+                study.components(condition)
+                study.recipe(condition, scale)
+        except UserError as error:
+            yield str(error)
+
+
+def _phrasing_problems(study: Study, probe: str) -> Iterator[str]:
+    for name, phrasing in study.probes[probe].phrasings.items():
+        lacking = [] if isinstance(phrasing, str) else [c for c in study.probe_languages(probe) if c not in phrasing]
+        if lacking:
+            yield f"probes.{probe}.phrasings.{name} has no text for {', '.join(lacking)}"
+
+
+def _hypothesis_problems(study: Study, name: str) -> Iterator[str]:
+    hypothesis, where = study.hypotheses[name], f"hypotheses.{name}"
+    unknown = sorted(set(hypothesis.applies_to or ()) - set(study.conditions))
+    if unknown:
+        yield f"{where}.applies_to names no condition of this study: {', '.join(unknown)}"
+    if hypothesis.probe is not None and hypothesis.probe not in study.probes:
+        yield f"{where}.probe: no probe {hypothesis.probe!r}; the study has {', '.join(study.probes)}"
+    for condition in hypothesis.applies_to or study.conditions:
+        if condition not in study.conditions:
+            continue
+        filled = study.filled(name, condition)
+        if filled["label"] != FOLLOWED and filled["label"] not in LANGUAGE_LABELS:
+            yield f"{where}.label is {filled['label']!r} for {condition}; it must be {FOLLOWED} or a language label"
+        languages = [*(filled["directives"]["only"] or ()), *filled["directives"]["except"]]
+        strange = [code for code in languages if code not in LANGUAGES]
+        if strange:
+            yield f"{where}.directives names {', '.join(strange)} for {condition}, which is no language"
+
 
 def component_languages(component: FileComponent | Component) -> dict[str, str]:
     """The languages a component names, by the key that names them ("user", "completion")."""
@@ -357,113 +434,6 @@ def component_languages(component: FileComponent | Component) -> dict[str, str]:
     if isinstance(component.user, DirectiveTurn):
         languages["user"] = component.user.language
     return languages
-
-
-def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``below`` changed by ``above``: mappings merge by key, all else is replaced.
-
-    A mapping with another ``kind`` replaces the whole mapping, since the old kind's keys mean nothing to it.
-    """
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        if isinstance(value, Mapping) and isinstance(old, Mapping):
-            same_kind = value.get("kind", old.get("kind")) == old.get("kind")
-            merged[key] = merge(old, value) if same_kind else value
-        else:
-            merged[key] = value
-    return merged
-
-
-def fill(value: Any, variables: Mapping[str, str]) -> Any:
-    """Replace a string that is exactly ``{variable}`` by its value, everywhere in a nested value."""
-    if isinstance(value, str):
-        inner = value[1:-1]
-        return variables[inner] if value == f"{{{inner}}}" and inner in variables else value
-    if isinstance(value, Mapping):
-        return {key: fill(item, variables) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [fill(item, variables) for item in value]
-    return value
-
-
-def validate(model: type[Model], value: Any, where: str) -> Model:
-    """Build a model from plain data.
-
-    Raises:
-        UserError: One line a mistake: where, what, and the allowed keys.
-    """
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        raise UserError(f"{where}: " + "; ".join(_explain(model, item) for item in error.errors())) from None
-
-
-def _explain(model: type[BaseModel], item: Any) -> str:
-    location = ".".join(str(part) for part in item["loc"])
-    if item["type"] == "extra_forbidden":
-        return f"unknown key {location!r}; known: {', '.join(_known_keys(model, item['loc']))}"
-    message = item["msg"].removeprefix("Value error, ")
-    return f"{location}: {message}" if location else message
-
-
-def _known_keys(model: Any, location: tuple[Any, ...]) -> list[str]:
-    """Keys allowed where ``location`` points, following fields, mappings and unions as far as they are models."""
-    current = [model]
-    for part in location[:-1]:
-        following: list[Any] = []
-        for candidate in current:
-            fields = getattr(candidate, "model_fields", None)
-            if fields is not None:
-                names = {field.alias or name: field.annotation for name, field in fields.items()}
-                following += [names[part]] if part in names else []
-            else:
-                following.append(candidate)
-        current = [leaf for candidate in following for leaf in _models(candidate)] or current
-    return sorted(
-        {field.alias or name for candidate in current for name, field in getattr(candidate, "model_fields", {}).items()}
-    )
-
-
-def _models(annotation: Any) -> list[Any]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for argument in get_args(annotation) for model in _models(argument)]
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML as usual, except that a key given twice in one mapping is an error."""
-
-
-def _mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[str, Any]:
-    seen: set[str] = set()
-    for key_node, _ in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge":
-            continue
-        key = loader.construct_object(key_node, deep=True)
-        if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{key!r} is given twice in one mapping", key_node.start_mark
-            )
-        seen.add(key)
-    loader.flatten_mapping(node)
-    return dict(loader.construct_pairs(node, deep=True))
-
-
-_UniqueKeyLoader.add_constructor("tag:yaml.org,2002:map", _mapping)
-
-
-def read_yaml(path: Path) -> Any:
-    """Read a YAML file in which no key stands twice.
-
-    Raises:
-        UserError: Names the file, line and problem.
-    """
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        raise UserError(f"{path}, line {mark.line + 1 if mark else '?'}: {error.problem}") from None
 
 
 def load_studies(folder: Path) -> dict[str, Study]:
@@ -477,6 +447,8 @@ def load_studies(folder: Path) -> dict[str, Study]:
         value = read_yaml(path)
         if not isinstance(value, dict):
             raise UserError(f"{path}: a study file is a mapping")
+        if path.stem in RESERVED_STUDIES:
+            raise UserError(f"{path}: a study may not be called {path.stem!r}, a pipeline or parameter has that name")
         try:
             studies[path.stem] = validate(Study, {"name": path.stem, **value}, str(path))
         except UserError as error:

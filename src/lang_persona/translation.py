@@ -17,11 +17,11 @@ def check_translations(
     gates: Gates,
     identify: Callable[[Sequence[str]], list[str | None]],
 ) -> dict[str, Any]:
-    """Measure gates (a) identification and (b) length ratio for every language.
+    """Measure what was translated, and gates (a) identification and (b) length ratio, for every language.
 
     Args:
         sources: Source rows.
-        translations: Translation rows; only those with outcome ``ok`` are measured.
+        translations: Translation rows; gates (a) and (b) measure those with outcome ``ok``.
         gates: The bounds.
         identify: Names the language of each text.
 
@@ -33,16 +33,27 @@ def check_translations(
     results: list[dict[str, Any]] = []
     failing: list[dict[str, Any]] = []
     for language in sorted({row["language"] for row in translations}):
-        rows = [row for row in translations if row["language"] == language and row["outcome"] == Outcome.OK]
+        attempted = [row for row in translations if row["language"] == language]
+        rows = [row for row in attempted if row["outcome"] == Outcome.OK]
+        translated = len(rows) / len(attempted)
+        results.append(
+            _gate("translated", language, translated, f">= {gates.translated_at_least}", len(attempted),
+                  passed=translated >= gates.translated_at_least)
+        )  # fmt: skip
+        failing += [
+            _failure("translated", row, text_of, f"{row['outcome']}: {row['reason']}")
+            for row in attempted
+            if row["outcome"] != Outcome.OK
+        ]
         if not rows:
-            results.append(_gate("translated", language, 0, "at least one row", 0, passed=False))
             continue
         labels = identify([row["text"] for row in rows])
         ratios = [len(row["text"]) / len(text_of[row["source_id"]]) for row in rows]
         low, high = gates.ratio_range
         wrong = [row for row, label in zip(rows, labels, strict=True) if label != language]
         outside = [row for row, ratio in zip(rows, ratios, strict=True) if not low <= ratio <= high]
-        identified, median, share = 1 - len(wrong) / len(rows), statistics.median(ratios), len(outside) / len(rows)
+        identified = (len(rows) - len(wrong)) / len(rows)
+        median, share = statistics.median(ratios), len(outside) / len(rows)
         first, last = gates.median_ratio
         results += [
             _gate("identified", language, identified, f">= {gates.identified_at_least}", len(rows),
@@ -85,7 +96,7 @@ def describe_failures(checks: Mapping[str, Any]) -> str:
     rows = [row for row in checks["failing"] if row["language"] in languages]
     lines += [
         f"  {row['source_id']} {row['language']} ({row['why']}):\n"
-        f"    {row['source'][:100]!r}\n    {row['translation'][:100]!r}"
+        f"    {row['source'][:100]!r}\n    {(row['translation'] or '')[:100]!r}"
         for row in rows[:SHOWN]
     ]
     if len(rows) > SHOWN:

@@ -8,7 +8,7 @@ from typing import Any
 
 from kedro.io.core import Version
 
-from lang_persona.datasets.versioned import RecipeDataset
+from lang_persona.datasets.versioned import RecipeDataset, all_or_nothing
 from lang_persona.errors import UserError
 
 WEIGHTS, SETTINGS, RUN = "adapter_model.safetensors", "adapter_config.json", "run.json"
@@ -93,8 +93,9 @@ class ReportDataset(RecipeDataset):
                 aside = self.stable / f".{Path(name).name}.partial"
                 target = self.stable / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                _write(aside, content)
-                aside.replace(target)
+                with all_or_nothing(aside, target):
+                    _write(aside, content)
+                    aside.replace(target)
 
     def write(self, path: Path, data: dict[str, str | bytes]) -> None:
         """Write every file of the report below ``path``."""

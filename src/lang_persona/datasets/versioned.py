@@ -10,8 +10,9 @@ import json
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any
 
 from kedro.io.core import AbstractVersionedDataset, Version, VersionNotFoundError, generate_timestamp
@@ -19,6 +20,31 @@ from kedro.io.core import AbstractVersionedDataset, Version, VersionNotFoundErro
 from lang_persona.errors import UserError
 
 COMPLETE = "version.json"
+
+
+@contextmanager
+def all_or_nothing(aside: Path, target: PurePath) -> Iterator[None]:
+    """Remove what was written aside if writing fails, and tell a full or closed disk in the user's words.
+
+    Args:
+        aside: File or folder that is written before it is renamed into place.
+        target: What is being written, for the message.
+
+    Raises:
+        UserError: The disk is full or can't be written.
+    """
+    try:
+        yield
+    except BaseException as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        if not aside.is_dir():
+            aside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise UserError(
+                f"can't write {target}: {error.strerror}. Nothing half-written was kept; "
+                "make room or set another data_root, then run again with --only-missing-outputs"
+            ) from error
+        raise
 
 
 class RecipeDataset(AbstractVersionedDataset[Any, Any]):
@@ -80,23 +106,12 @@ class RecipeDataset(AbstractVersionedDataset[Any, Any]):
         """
         final = Path(self._get_save_path()).parent
         aside = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}.partial")
-        try:
+        with all_or_nothing(aside, self._filepath):
             aside.mkdir(parents=True)
             self.write(aside / self._filepath.name, data)
             stamp = {"key": self.recipe_key, "version": final.name, "written": datetime.now(UTC).isoformat()}
             (aside / COMPLETE).write_text(json.dumps(stamp, indent=1), encoding="utf-8")
             aside.replace(final)
-        except OSError as error:
-            shutil.rmtree(aside, ignore_errors=True)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
-                raise UserError(
-                    f"can't write {self._filepath}: {error.strerror}. Nothing half-written was kept; "
-                    "make room or set another data_root, then run again with --only-missing-outputs"
-                ) from error
-            raise
-        except BaseException:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
 
     def stamp(self) -> dict[str, Any]:
         """Content of ``version.json`` of the version that :meth:`load` would load."""
@@ -109,8 +124,12 @@ class RecipeDataset(AbstractVersionedDataset[Any, Any]):
             return
         for name in sorted((item.name for item in folder.iterdir() if item.is_dir()), reverse=True):
             stamp = folder / name / COMPLETE
-            if not name.startswith(".") and stamp.exists():
-                yield name, json.loads(stamp.read_text(encoding="utf-8")).get("key")
+            if name.startswith("."):
+                continue
+            try:
+                yield name, json.loads(stamp.read_text(encoding="utf-8"))["key"]
+            except (OSError, ValueError, KeyError):
+                continue  # not complete: the mark is missing or damaged
 
     def _fetch_latest_load_version(self) -> str:
         for version, key in self.versions():

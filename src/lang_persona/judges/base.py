@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol
 
+from lang_persona.languages import LANGUAGES
+
 
 class Outcome(StrEnum):
     """What became of one attempt to label, translate or answer. Only ``OK`` enters a rate."""
@@ -20,6 +22,7 @@ class Outcome(StrEnum):
 #: Labels of the language axis beside the language codes. An abstention is an answer ("cannot be
 #: told"), so its outcome is ``ok`` and it stays in the denominator of every rate.
 OTHER, MIXED, UNCLEAR = "other", "mixed", "unclear"
+LANGUAGE_LABELS = (*LANGUAGES, OTHER, MIXED, UNCLEAR)
 
 
 @dataclass(frozen=True)

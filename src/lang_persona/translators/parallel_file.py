@@ -19,13 +19,9 @@ class ParallelFile:
         self._rows = [row["texts"] for row in read_json_lines(path, ("texts",))]
 
     def translate(self, texts: Sequence[str], source_language: str, language: str) -> list[Translation]:
-        """Each text's row in ``language``; a text that is not in the file is ``invalid``, never guessed."""
+        """Each text's row in ``language``; a text without one in the file is ``invalid``, never guessed."""
         known = {
-            row[source_language]: row[language] for row in self._rows if source_language in row and language in row
+            row[source_language]: row[language] for row in self._rows if row.get(source_language) and row.get(language)
         }
-        return [
-            Translation(known[text])
-            if text in known
-            else Translation(None, Outcome.INVALID, f"not in the parallel file in {source_language} and {language}")
-            for text in texts
-        ]
+        missing = Translation(None, Outcome.INVALID, f"not in the parallel file in {source_language} and {language}")
+        return [Translation(known[text]) if text in known else missing for text in texts]

@@ -35,10 +35,12 @@ class Timer:
 
     @hook_impl
     def before_node_run(self, node):
+        """Start the clock."""
         self._started = time.perf_counter()
 
     @hook_impl
     def after_node_run(self, node):
+        """Stop it."""
         self.seconds[node.name] = time.perf_counter() - self._started
         self.tags[node.name] = node.tags
 
@@ -84,10 +86,11 @@ def main() -> None:
         }
     texts = [row["completion"] for rows in generations.values() for row in rows]
     rates = judging_rates(texts)
+    torch_version = next(iter(runs.values()))["versions"]["torch"]
     lines = [
         "# Times of the default run on a laptop\n",
-        f"Made by `make bench` on {datetime.now(UTC):%Y-%m-%d}; do not edit. {os.cpu_count()} cores ({platform.machine()}), "
-        f"Python {platform.python_version()}, torch {next(iter(runs.values()))['versions']['torch']}. "
+        f"Made by `make bench` on {datetime.now(UTC):%Y-%m-%d}; do not edit. {os.cpu_count()} cores "
+        f"({platform.machine()}), Python {platform.python_version()}, torch {torch_version}. "
         "Start-up and installation are not counted.\n",
         "| stage | seconds |",
         "| --- | --- |",

@@ -36,7 +36,9 @@ training:
    warmup_ratio: 0.0, epochs: 1, batch_size: 4, micro_batch_size: 2, max_length: 64}
 sampling: {temperature: 1.0, top_p: 0.95, top_k: 0, max_new_tokens: 8}
 translation:
-  gates: {translated_at_least: 0.9, identified_at_least: 0.98, median_ratio: [1.0, 1.2], ratio_range: [0.7, 1.6], outside_range_below: 0.05}
+  gates:
+    {translated_at_least: 0.9, identified_at_least: 0.98, median_ratio: [1.0, 1.2], ratio_range: [0.7, 1.6],
+     outside_range_below: 0.05}
 hypotheses:
   C_collapse:
     claim: Every other directive is answered in the completion language.

@@ -187,6 +187,70 @@ def test_an_adapter_from_elsewhere_is_an_arm(project):
         study_file(project).write_text(original)
 
 
+def replay(project, rows):
+    file = project / "given.jsonl"
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    bootstrap_project(project)
+    given = {"replay_file": str(file), "replay_judge": "langdetect_published"}
+    with KedroSession.create(project_path=project, env="test", runtime_params=given) as session:
+        session.run(pipeline_names=["replay"])
+
+
+def test_recorded_completions_replay_to_the_published_table(project, reference):
+    """Without the recorded labels: every label is made again, and the counts are the published ones."""
+    source = reference / "language_inversion" / "recorded_generations.jsonl"
+    recorded = [json.loads(line) for line in source.read_text().splitlines()]
+    replay(project, [{key: value for key, value in row.items() if key != "recorded"} for row in recorded])
+    (version,) = versions(project, "08_reporting", "replay", "versions", "judgements.jsonl")
+    made = {
+        (row["condition"], row["item_id"], row["sample"]): row["label"]
+        for row in map(json.loads, (version / "judgements.jsonl").read_text().splitlines())
+        if row["judge"] == "langdetect_published"
+    }
+    assert len(made) == 1120
+    assert made == {
+        (row["condition"], row["item_id"], row["sample"]): row["recorded"]["langdetect"] for row in recorded
+    }
+    page = (project / "data/test/08_reporting/replay/report.md").read_text()
+    followed = page.split("## Directive followed, by language")[1].split("\n## ")[0]
+    counts = {
+        name: re.findall(r"(\d+)/80 ", line) for name, line in re.findall(r"\| (\w+)[\w ]* (\|.*/80 .*)", followed)
+    }
+    assert counts == {
+        "English": ["80", "79"],
+        "Spanish": ["0", "44"],
+        "French": ["0", "1"],
+        "Italian": ["1", "75"],
+        "Portuguese": ["3", "79"],
+        "German": ["2", "46"],
+        "Mandarin": ["2", "77"],
+    }
+
+
+def test_a_replay_with_bad_rows_writes_nothing(project):
+    place = project / "data/test/08_reporting/replay"
+    before = sorted(place.rglob("*"))
+    good = {"probe": "p", "item_id": "i", "sample": 0, "variables": {"language": "en", "phrasing": "x"}, "prompt": [
+        {"role": "user", "content": "Speak."}], "completion": "Hello."}  # fmt: skip
+    with pytest.raises(UserError) as error:
+        replay(project, [good, good, {**good, "sample": 1, "completion": None}, {"probe": "p"}])
+    for line in (2, 3, 4):
+        assert f"line {line}: " in str(error.value)
+    assert sorted(place.rglob("*")) == before
+
+
+def test_a_checkpoint_from_elsewhere_is_an_arm(project):
+    original = study_file(project).read_text()
+    arm = "arms:\n  whole: {checkpoint: data/01_raw/pilot/model}\n\nprobes:"
+    study_file(project).write_text(original.replace("probes:", arm, 1))
+    try:
+        ran = run(project, only_missing=True)
+        assert f"{STUDY}.whole.seed_42.generate_directive" in ran
+        assert not ran & ADAPTERS
+    finally:
+        study_file(project).write_text(original)
+
+
 def test_a_killed_run_loses_only_what_was_under_way(project):
     """SIGKILL once the first adapter is complete: it is kept, the rest is made, nothing partial is taken."""
     shutil.copytree(project / "conf" / "test", project / "conf" / "killed", dirs_exist_ok=True)

@@ -112,6 +112,13 @@ def test_the_adapter_changes_what_is_said_and_leaves_no_trace(trained, resident)
     assert bare != tuned
 
 
+def test_a_diverged_training_is_refused_and_the_base_survives(resident, tmp_path, trained):
+    wild = RECIPE.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(UserError, match="training diverged"):
+        training.train_adapter(resident, EXAMPLES, wild, 1, tmp_path / "wild")
+    assert fingerprint(resident.model) == trained.before
+
+
 def batch_trainer(rows, labels):
     """A trainer that would train on ``rows`` with ``labels``."""
     batch = {"input_ids": torch.tensor([row.ids for row in rows]), "labels": torch.tensor(labels)}

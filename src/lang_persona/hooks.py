@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
+from lang_persona import __version__
 from lang_persona.cells import STAGES
 from lang_persona.datasets.folders import ReportDataset
 from lang_persona.datasets.other_cells import OtherCells
@@ -29,7 +30,7 @@ from lang_persona.recipes import COLLECTS, RecipeKeys, is_order_only
 
 logger = logging.getLogger(__name__)
 
-PACKAGES = ("lang_persona", "kedro", "torch", "transformers", "trl", "peft", "langdetect", "lingua-language-detector")
+PACKAGES = ("kedro", "torch", "transformers", "trl", "peft", "langdetect", "lingua-language-detector")
 
 
 class ProjectHooks:
@@ -109,7 +110,7 @@ class ProjectHooks:
         return {
             "params:provenance": {
                 "datasets": versions,
-                "packages": {name: version(name) for name in PACKAGES},
+                "packages": {"lang_persona": __version__, **{name: _version(name) for name in PACKAGES}},
                 "commit": _commit(),
                 "command": " ".join(["kedro", *sys.argv[1:]]),
                 "environment": self._env or "laptop",
@@ -150,6 +151,14 @@ def _release() -> None:
     residency = sys.modules.get("lang_persona.residency")
     if residency is not None:
         residency.release()
+
+
+def _version(package: str) -> str:
+    """A package's version; one that is on the path without being installed has none to tell."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _commit() -> str | None:

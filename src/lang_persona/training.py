@@ -102,8 +102,8 @@ def train_adapter(
             curve = [{"step": row["step"], "loss": row["loss"]} for row in trainer.state.log_history if "loss" in row]
         finally:
             _unwrap(trainer)
-    if not curve or not math.isfinite(result.training_loss):
-        raise UserError(f"training gave no finite loss ({result.training_loss}): lower the learning rate")
+    if not curve or not all(math.isfinite(row["loss"]) for row in curve) or not math.isfinite(result.training_loss):
+        raise UserError(f"training diverged: its loss is {result.training_loss}. Lower training.learning_rate")
     steps = trainer.state.global_step
     tokens = sum(len(row.ids) for row in rows)
     seen = tokens * recipe.epochs if recipe.max_steps is None else tokens * steps * recipe.batch_size / len(rows)
@@ -155,6 +155,7 @@ def _arguments(recipe: Training, seed: int, tracking: Mapping[str, Any], scratch
         data_seed=derive_seed(seed, "row order"),
         dataloader_pin_memory=torch.cuda.is_available(),
         logging_steps=max(1, int(steps) // 20),
+        logging_nan_inf_filter=False,  # the default writes a loss that is not a number as 0
         save_strategy="no",
         report_to=list(tracking["report_to"]) or "none",
         run_name=tracking.get("run_name"),

@@ -59,9 +59,10 @@ def _by_language(title: str, rows: Sequence[Row]) -> str:
     for group, members in groups.items():
         cells = [_count([row for row in members if row["variables"]["language"] == code]) for code in languages]
         worst = min(members, key=lambda row: row["successes"] / row["n"])
-        where = worst["variables"].get("phrasing", worst["variables"]["language"])
+        phrasing = worst["variables"].get("phrasing")
+        where = worst["variables"]["language"] + (f": {phrasing}" if phrasing else "")
         total = f"{_count(members)} {_interval(members)}"
-        lowest = f"{worst['successes']}/{worst['n']} ({worst['variables']['language']}: {where})"
+        lowest = f"{worst['successes']}/{worst['n']} ({where})"
         lines.append(f"| {group} | " + " | ".join(cells) + f" | {total} | {lowest} |")
     return "\n".join(lines) + "\n"
 

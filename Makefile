@@ -7,7 +7,6 @@ BIN := $(VENV)/bin
 
 run: $(VENV)/installed  ## the whole path on the pilot model; resumes what a killed run left
 	$(BIN)/kedro run --only-missing-outputs
-	@echo "Report: data/08_reporting/language_inversion/report.html"
 
 test: $(VENV)/installed  ## the test suite
 	$(BIN)/pytest

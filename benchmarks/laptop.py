@@ -19,11 +19,11 @@ from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.runner import SequentialRunner
 
+from lang_persona.cells import STAGES
 from lang_persona.judges import get_judge
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "tables" / "laptop.md"
-STAGES = ("data_engineering", "translation", "audit", "training", "evaluation", "reporting")
 JUDGES = ("robust_language", "langdetect_published")
 
 

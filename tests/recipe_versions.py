@@ -50,10 +50,22 @@ def _fingerprint(function: Callable[..., Any]) -> str:
             seen.add(name)
             imports = [item for item in ast.walk(_parse(name)) if isinstance(item, ast.ImportFrom)]
             modules |= {target for item in imports for target in _targets(item)} - seen
+    # Judges are imported by name, so no import statement leads to them.
+    if "lang_persona.judges" in seen:
+        seen |= {f"lang_persona.judges.{path.stem}" for path in (SRC / "lang_persona" / "judges").glob("[a-z]*.py")}
+    beside = [item for item in tree.body if not isinstance(item, ast.Import | ast.ImportFrom) and not _is_recipe(item)]
     total = hashlib.sha256(ast.dump(_bare(own)).encode())
-    for name in sorted(seen):
-        total.update(ast.dump(_bare(_parse(name))).encode())
+    for part in [*beside, *(_parse(name) for name in sorted(seen))]:
+        total.update(ast.dump(_bare(part)).encode())
+    if "lang_persona.reporting" in seen:
+        for template in sorted((SRC / "lang_persona" / "reporting" / "templates").iterdir()):
+            total.update(template.read_bytes())
     return total.hexdigest()[:16]
+
+
+def _is_recipe(item: ast.stmt) -> bool:
+    """Whether a statement of a node module is a node function, or the module's docstring."""
+    return isinstance(item, ast.Expr) or (isinstance(item, ast.FunctionDef) and bool(item.decorator_list))
 
 
 def _targets(item: ast.ImportFrom) -> set[str]:

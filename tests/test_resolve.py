@@ -135,7 +135,8 @@ def test_an_environment_with_a_mistake_is_refused_with_its_file():
 
 def test_replay_takes_the_judge_that_is_named_first():
     parameters = loader("test", replay_file="x.jsonl", replay_judge="langdetect_published")["parameters"]["replay"]
-    assert parameters["judges"]["language"] == ["langdetect_published", "robust_language"]
+    names = [judge["name"] for judge in parameters["judges"]["language"]]
+    assert names == ["langdetect_published", "robust_language"]
     assert parameters["replay_file"] == "x.jsonl"
 
 
@@ -264,3 +265,16 @@ def test_a_cell_is_named_study_condition_seed(study_spec, load_study):
     assert list(by_name) == [f"small.{arm}.seed_{n}" for arm in ("baseline", "es_en", "fr_it") for n in (1, 2)]
     assert {name for name, cell in by_name.items() if cell.default} == {"small.baseline.seed_1", "small.es_en.seed_1"}
     assert not by_name["small.baseline.seed_1"].trained and by_name["small.fr_it.seed_2"].trained
+
+
+def test_a_judges_version_is_part_of_what_its_nodes_read(monkeypatch):
+    """A judge that can label otherwise labels again: old judgements are not taken for current."""
+    from lang_persona.judges.robust_language import RobustLanguage
+    from lang_persona.recipes import value_key
+    from lang_persona.resolve import judging
+
+    before = judging(["robust_language", "langdetect_published"])
+    monkeypatch.setattr(RobustLanguage, "version", RobustLanguage.version + 1)
+    after = judging(["robust_language", "langdetect_published"])
+    assert value_key(before) != value_key(after)
+    assert [judge["name"] for judge in after["language"]] == ["robust_language", "langdetect_published"]

@@ -115,8 +115,11 @@ def test_a_changed_learning_rate_retrains_and_no_more_and_back_is_free(project):
         for step in ("generate", "judge", "score")
     }
     assert ran == ADAPTERS | evaluated | {f"{STUDY}.note_training"} | REPORTING
+    page = project / "data/test/08_reporting/language_inversion/report.md"
+    assert "0.0009" in page.read_text()
     study_file(project).write_text(original)
     assert run(project, only_missing=True) == set()
+    assert "0.0009" not in page.read_text()  # the page shown is the present recipe's again
 
 
 def test_a_deleted_adapter_alone_is_trained_again(project):

@@ -117,6 +117,14 @@ def test_a_diverged_training_is_refused_and_the_base_survives(resident, tmp_path
     with pytest.raises(UserError, match="training diverged"):
         training.train_adapter(resident, EXAMPLES, wild, 1, tmp_path / "wild")
     assert fingerprint(resident.model) == trained.before
+    assert not (tmp_path / "wild").exists()
+
+
+def test_a_module_that_the_base_lacks_is_named(tmp_path):
+    other = lease(BASE.model_copy(update={"dtype": "bfloat16"}))
+    wrong = RECIPE.model_copy(update={"target_modules": ("q_prjo",)})
+    with pytest.raises(UserError, match=r"recipe does not fit the base: .*q_prjo"):
+        training.train_adapter(other, EXAMPLES, wrong, 1, tmp_path / "wrong")
 
 
 def batch_trainer(rows, labels):

@@ -207,7 +207,7 @@ def check_evaluation_overlap(mixture: Mixture, probes: Mapping[str, Row]) -> Ite
             yield Finding(
                 "evaluation_phrasing_trained", "warning", mixture.condition,
                 f"phrasings of probe {name} are training directives: {', '.join(shared)}",
-                "read the probe as in-distribution phrasing; unseen_phrasings asks in words never trained",
+                "read the probe as in-distribution phrasing, beside a probe whose words were never trained",
                 {"phrasings": len(shared)},
             )  # fmt: skip
 

@@ -70,7 +70,8 @@ def validate(model: type[Model], value: Any, where: str) -> Model:
 
 
 def _explain(model: type[BaseModel], item: Any) -> str:
-    location = ".".join(str(part) for part in item["loc"])
+    # pydantic also names the branch of a union that it tried ("function-after[...]"): no key of the user's
+    location = ".".join(str(part) for part in item["loc"] if "[" not in str(part))
     if item["type"] == "extra_forbidden":
         return f"unknown key {location!r}; known: {', '.join(_known_keys(model, item['loc']))}"
     message = item["msg"].removeprefix("Value error, ")

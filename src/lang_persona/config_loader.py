@@ -12,7 +12,8 @@ from kedro.config import OmegaConfigLoader
 from lang_persona.config import validate
 from lang_persona.environments import Environment
 from lang_persona.errors import UserError
-from lang_persona.resolve import environment_of, resolve
+from lang_persona.judges import get_judge
+from lang_persona.resolve import environment_of, judging, resolve
 from lang_persona.studies import load_studies
 
 
@@ -39,9 +40,10 @@ class StudyConfigLoader(OmegaConfigLoader):
         resolved = {name: resolve(study, environment) for name, study in studies.items()}
         judges = list(environment.judges.language)
         first = value.get("replay_judge") or judges[0]
+        get_judge(first)  # an unknown name is refused before anything is read
         replay = {
             "replay_file": value.get("replay_file"),
-            "judges": {"language": [first, *(judge for judge in judges if judge != first)]},
+            "judges": judging([first, *(judge for judge in judges if judge != first)]),
             "studies": {name: parameters["report"] for name, parameters in resolved.items()},
         }
         return {**value, **resolved, "replay": replay}

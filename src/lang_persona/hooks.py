@@ -120,14 +120,12 @@ class ProjectHooks:
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Say where the reports are, and give the resident model back."""
+        """Show the current reports at their stable paths, say where, and give the resident model back."""
         _release()
         for name in sorted(pipeline.all_outputs()):
             dataset = catalog.get(name) if name.endswith(".report") else None
-            if isinstance(dataset, ReportDataset) and dataset.stable is not None:
-                page = dataset.stable / "report.html"
-                if page.exists():
-                    print(f"Report: {_relative(page)}")
+            if isinstance(dataset, ReportDataset) and (page := dataset.publish()) is not None:
+                print(f"Report: {_relative(page)}")
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:

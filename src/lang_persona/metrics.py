@@ -11,13 +11,14 @@ from typing import Any
 
 import pandas as pd
 
-from lang_persona.judges.base import LANGUAGE_LABELS
+from lang_persona.judges.base import LANGUAGE_LABELS, Outcome
 from lang_persona.statistics import wilson
+from lang_persona.studies import FOLLOWED, POOLED
 
 ARM = ["study", "condition", "seed", "probe"]
 COLUMNS = [*ARM, "judge", "metric", "variables", "successes", "n", "estimate", "low", "high", "method"]
-ALL = "all"
-OK = "ok"
+ALL = POOLED
+OK = Outcome.OK
 
 Row = Mapping[str, Any]
 
@@ -67,7 +68,7 @@ def score_language(generations: Sequence[Row], judgements: Sequence[Row]) -> pd.
     for key, counts in labels.items():
         arm_judge, (language, phrasing) = key[:-2], key[-2:]
         n, where = counts.total(), {"language": language, "phrasing": phrasing}
-        rows.append(_row(arm_judge, "followed", where, counts[language], n))
+        rows.append(_row(arm_judge, FOLLOWED, where, counts[language], n))
         # Every label has a row, so that a zero is a row and not a gap, in one seed as in another.
         for label in [*LANGUAGE_LABELS, *sorted(set(counts) - set(LANGUAGE_LABELS))]:
             rows.append(_row(arm_judge, "label_share", {**where, "label": label}, counts[label], n))

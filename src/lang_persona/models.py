@@ -32,11 +32,19 @@ def load_model(base: Base) -> Any:
 
 
 def _load(from_pretrained: Any, base: Base, **options: Any) -> Any:
+    from safetensors import SafetensorError
+
     if base.path is not None:
         folder = locate(base.path)
         if not (folder / "config.json").exists():
-            raise UserError(f"no model at {base.path}: it has no config.json (parameters.yml, key 'bases')")
-        return from_pretrained(folder, **options)
+            raise UserError(
+                f"no model at {base.path}: it has no config.json. Name a model folder, or a hub model with its "
+                "'revision' (parameters.yml, key 'bases', or a study's 'arms')"
+            )
+        try:
+            return from_pretrained(folder, **options)
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"the model at {base.path} is damaged or incomplete: {str(error)[:200]}") from error
     try:
         return from_pretrained(base.name, revision=base.revision, **options)
     except OSError as error:

@@ -9,6 +9,7 @@ from lang_persona.errors import UserError
 from lang_persona.languages import LANGUAGES
 from lang_persona.metrics import completion_id
 from lang_persona.paths import locate
+from lang_persona.studies import POOLED
 
 REQUIRED: dict[str, type] = {
     "probe": str,
@@ -18,7 +19,7 @@ REQUIRED: dict[str, type] = {
     "prompt": list,
     "completion": str,
 }
-OPTIONAL: dict[str, type] = {"study": str, "condition": str, "seed": int}
+OPTIONAL: dict[str, type] = {"study": str, "condition": str, "seed": int, "finish_reason": str}
 #: What a row that does not say is taken to be; the report shows these names.
 DEFAULTS = {"study": "replay", "condition": "replayed", "seed": 0}
 
@@ -82,6 +83,8 @@ def _check_variables(variables: Mapping[str, Any]) -> list[str]:
     language = variables.get("language", "en")
     if not isinstance(language, str) or language not in LANGUAGES:
         wrong.append(f"unknown language {language!r}; known: {', '.join(LANGUAGES)}")
+    if variables.get("phrasing") == POOLED:
+        wrong.append(f"variables.phrasing may not be {POOLED!r}: all phrasings together are called so")
     if "phrasing" in variables and not isinstance(variables["phrasing"], str):
         wrong.append(f"variables.phrasing is {type(variables['phrasing']).__name__}, must be str")
     return wrong

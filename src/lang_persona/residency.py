@@ -63,6 +63,9 @@ def untouched(model: Any) -> Iterator[None]:
     before = fingerprint(model)
     try:
         yield
+    except BaseException:
+        release()  # what failed half-way may have left its layers on the model
+        raise
     finally:
         model.config.__dict__.update(config.__dict__)
         model.generation_config = generation

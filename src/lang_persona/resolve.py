@@ -4,12 +4,16 @@ The slices become Kedro parameters, so that kedro-viz shows them and recipe keys
 node depends on. A slice is plain data and holds nothing that its node does not read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lang_persona.environments import Environment
 from lang_persona.errors import UserError
+from lang_persona.judges import get_judge
 from lang_persona.studies import BASELINE, Component, Study, component_languages
+
+#: Sources are selected as published, whatever judges the completions.
+SELECTION_JUDGE = "langdetect_published"
 
 
 def resolve(study: Study, environment: Environment) -> dict[str, Any]:
@@ -22,15 +26,19 @@ def resolve(study: Study, environment: Environment) -> dict[str, Any]:
         raise UserError(f"study {study.name} has no scale {environment.scale!r}; it has {', '.join(study.scales)}")
     scale = study.scales[environment.scale]
     parameters: dict[str, Any] = {
-        "sources": {"source": _plain(scale.sources), "selection": _plain(scale.selection)},
+        "sources": {
+            "source": _plain(scale.sources),
+            "selection": _plain(scale.selection),
+            "judge": _versioned(SELECTION_JUDGE),
+        },
         "translation": {
             "translator": _plain(environment.translator),
             "source_language": scale.selection.language,
             "languages": translated_languages(study, environment.scale),
             "gates": _plain(study.translation.gates),
-            "judge": environment.judges.language[0],
+            "judge": _versioned(environment.judges.language[0]),
         },
-        "judging": _plain(environment.judges),
+        "judging": judging(environment.judges.language),
         "audit": _audit(study, environment),
         "report": _report(study, environment),
     }
@@ -54,6 +62,15 @@ def resolve(study: Study, environment: Environment) -> dict[str, Any]:
                 }
             parameters[name][f"seed_{seed}"] = cell
     return parameters
+
+
+def judging(names: Sequence[str]) -> dict[str, Any]:
+    """The slice that a judging node reads: each judge with its version, so that a new version judges again."""
+    return {"language": [_versioned(name) for name in names]}
+
+
+def _versioned(name: str) -> dict[str, Any]:
+    return {"name": name, "version": get_judge(name).version}
 
 
 def arm_names(study: Study) -> list[str]:

@@ -9,7 +9,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from lang_persona.chat import System
 from lang_persona.config import Config, LanguageCode, Name, fill, merge, read_yaml, validate
@@ -19,6 +27,8 @@ from lang_persona.languages import LANGUAGES
 
 #: The arm that is the untrained base.
 BASELINE = "baseline"
+#: What a variable reads where results are pooled over it; no phrasing may be called so.
+POOLED = "all"
 #: What a hypothesis speaks of when it is about the directive being followed, not about a label.
 FOLLOWED = "followed"
 #: Names that a study uses below itself, so no condition or arm may be called like one.
@@ -39,6 +49,7 @@ def _known_placeholders(template: str) -> str:
     return template
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
 Template = Annotated[str, AfterValidator(_known_placeholders)]
 
 
@@ -136,10 +147,12 @@ class Arm(Config):
     base: str | None = None
     adapter: str | None = None
     checkpoint: str | None = None
-    revision: str | None = None
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> "Arm":
+        if self.adapter is not None and self.revision is not None:
+            raise ValueError("a 'revision' pins a checkpoint on the hub; an adapter is a folder")
         if (self.adapter is None) == (self.checkpoint is None):
             raise ValueError("name an 'adapter' (a PEFT folder) or a 'checkpoint' (a model), one of the two")
         return self
@@ -150,17 +163,17 @@ class Training(Config):
 
     rank: PositiveInt
     alpha: PositiveInt
-    dropout: float
+    dropout: Annotated[float, Field(ge=0, lt=1)]
     rslora: bool
     target_modules: tuple[str, ...]
-    learning_rate: float
+    learning_rate: PositiveFloat
     schedule: Literal["linear", "cosine", "constant"]
-    warmup_ratio: float
-    epochs: float
+    warmup_ratio: Annotated[float, Field(ge=0, le=1)]
+    epochs: PositiveFloat
     batch_size: PositiveInt
     micro_batch_size: PositiveInt
     max_length: PositiveInt
-    weight_decay: float = 0.0
+    weight_decay: NonNegativeFloat = 0.0
     max_steps: PositiveInt | None = None
     gradient_checkpointing: bool = False
 
@@ -174,9 +187,9 @@ class Training(Config):
 class Sampling(Config):
     """How completions are drawn; every field explicit, since a model's generation config hides some."""
 
-    temperature: float
-    top_p: float
-    top_k: int
+    temperature: NonNegativeFloat
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    top_k: NonNegativeInt
     max_new_tokens: PositiveInt
 
 
@@ -193,11 +206,11 @@ class Probe(Config):
 class Gates(Config):
     """What translations must pass before anything is trained on them."""
 
-    translated_at_least: float
-    identified_at_least: float
+    translated_at_least: Share
+    identified_at_least: Share
     median_ratio: tuple[float, float]
     ratio_range: tuple[float, float]
-    outside_range_below: float
+    outside_range_below: Share
 
 
 class Translation(Config):
@@ -376,6 +389,9 @@ def study_problems(study: Study) -> Iterator[str]:
     if len([name for name, probe in study.probes.items() if probe.headline]) != 1:
         yield "probes: exactly one probe has 'headline: true'"
         return
+    strange = sorted(set(study.published) - {BASELINE, *study.conditions})
+    if strange:
+        yield f"published names no condition of this study: {', '.join(strange)}"
     yield from _scale_problems(study)
     for name in study.probes:
         yield from _phrasing_problems(study, name)
@@ -402,6 +418,10 @@ def _scale_problems(study: Study) -> Iterator[str]:
 
 def _phrasing_problems(study: Study, probe: str) -> Iterator[str]:
     for name, phrasing in study.probes[probe].phrasings.items():
+        if name == POOLED:
+            yield f"probes.{probe}.phrasings: {POOLED!r} is reserved for all phrasings together"
+        if isinstance(phrasing, str) and "{language}" not in phrasing:
+            yield f"probes.{probe}.phrasings.{name} asks for no language: write {{language}}, or a text for each"
         lacking = [] if isinstance(phrasing, str) else [c for c in study.probe_languages(probe) if c not in phrasing]
         if lacking:
             yield f"probes.{probe}.phrasings.{name} has no text for {', '.join(lacking)}"
@@ -417,6 +437,8 @@ def _hypothesis_problems(study: Study, name: str) -> Iterator[str]:
     for condition in hypothesis.applies_to or study.conditions:
         if condition not in study.conditions:
             continue
+        if hypothesis.against is not None and study.conditions[condition].base not in (None, study.base):
+            yield f"{where} compares {condition} with the baseline of another base: leave it out of applies_to"
         filled = study.filled(name, condition)
         if filled["label"] != FOLLOWED and filled["label"] not in LANGUAGE_LABELS:
             yield f"{where}.label is {filled['label']!r} for {condition}; it must be {FOLLOWED} or a language label"

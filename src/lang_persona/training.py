@@ -85,25 +85,28 @@ def train_adapter(
         os.environ["TENSORBOARD_LOGGING_DIR"] = str(Path(tracking["folder"]) / tracking["run_name"])
     set_seed(derive_seed(seed, "adapter weights"))
     with untouched(resident.model), tempfile.TemporaryDirectory() as scratch:
-        trainer = SFTTrainer(
-            model=resident.model,
-            args=_arguments(recipe, seed, tracking, scratch, len(rows)),
-            train_dataset=_dataset(rows),
-            processing_class=resident.tokenizer,
-            peft_config=adapter,
-        )
+        try:
+            trainer = SFTTrainer(
+                model=resident.model,
+                args=_arguments(recipe, seed, tracking, scratch, len(rows)),
+                train_dataset=_dataset(rows),
+                processing_class=resident.tokenizer,
+                peft_config=adapter,
+            )
+        except ValueError as error:
+            raise UserError(f"the training recipe does not fit the base: {str(error)[:300]}") from error
         _show_progress(trainer, sum(len(row.ids) for row in rows) / len(rows) * recipe.batch_size)
         try:
             _assert_loss_mask(trainer, expected)
             started = time.perf_counter()
             result = trainer.train()
             seconds = time.perf_counter() - started
-            trainer.model.save_pretrained(folder)
             curve = [{"step": row["step"], "loss": row["loss"]} for row in trainer.state.log_history if "loss" in row]
+            if not curve or not all(math.isfinite(row["loss"]) for row in [*curve, {"loss": result.training_loss}]):
+                raise UserError(f"training diverged: its loss is {result.training_loss}. Lower training.learning_rate")
+            trainer.model.save_pretrained(folder)
         finally:
             _unwrap(trainer)
-    if not curve or not all(math.isfinite(row["loss"]) for row in curve) or not math.isfinite(result.training_loss):
-        raise UserError(f"training diverged: its loss is {result.training_loss}. Lower training.learning_rate")
     steps = trainer.state.global_step
     tokens = sum(len(row.ids) for row in rows)
     seen = tokens * recipe.epochs if recipe.max_steps is None else tokens * steps * recipe.batch_size / len(rows)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from lang_persona.metrics import ALL, expand, pool_seeds
 from lang_persona.statistics import Estimate, newcombe, wilson
+from lang_persona.studies import FOLLOWED
 
 #: The bounds of a test in words.
 BOUNDS = {
@@ -110,14 +111,14 @@ def _counts(
         (pooled["condition"] == condition)
         & (pooled["probe"] == hypothesis["probe"])
         & (pooled["judge"] == judge)
-        & (pooled["metric"] == "followed")
+        & (pooled["metric"] == FOLLOWED)
         & (pooled["language"] == language)
         & (pooled["phrasing"] == ALL)
     ]
     if rows.empty:
         return None
     followed, n = int(rows["successes"].iloc[0]), int(rows["n"].iloc[0])
-    if hypothesis["label"] in ("followed", language):
+    if hypothesis["label"] in (FOLLOWED, language):
         return followed, n
     shares = pooled[
         (pooled["condition"] == condition)

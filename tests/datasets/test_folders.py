@@ -92,12 +92,14 @@ def as_bytes(report):
 def test_a_report_comes_back_and_lies_at_its_stable_place(tmp_path):
     reports(tmp_path, "v1").save(REPORT)
     assert reports(tmp_path).load() == REPORT
+    assert reports(tmp_path).publish() == tmp_path / "stable" / "report.html"
     assert tree(tmp_path / "stable") == as_bytes(REPORT)
 
 
 def test_the_newest_report_lies_at_the_stable_place_and_earlier_ones_are_kept(tmp_path):
     reports(tmp_path, "v1").save(REPORT)
     reports(tmp_path, "v2").save(REPORT | {"report.md": "new"})
+    reports(tmp_path).publish()
     assert tree(tmp_path / "stable")["report.md"] == b"new"
     assert tree(tmp_path / "versions" / "report" / "v1" / "report") == as_bytes(REPORT)
 
@@ -105,11 +107,14 @@ def test_the_newest_report_lies_at_the_stable_place_and_earlier_ones_are_kept(tm
 def test_without_a_stable_place_only_versions_are_written(tmp_path):
     dataset = ReportDataset(str(tmp_path / "versions" / "report"), None, Version(None, "v1"))
     dataset.save(REPORT)
+    assert dataset.publish() is None
     assert {path.split("/")[0] for path in tree(tmp_path)} == {"versions"}
 
 
 def test_a_disk_that_fills_up_at_the_stable_place_says_so_and_keeps_the_old_report(tmp_path, monkeypatch):
     reports(tmp_path, "v1").save(REPORT)
+    reports(tmp_path).publish()
+    reports(tmp_path, "v2").save({name: "new" for name in REPORT})
     written = folders_._write
 
     def write(path, content):
@@ -119,7 +124,6 @@ def test_a_disk_that_fills_up_at_the_stable_place_says_so_and_keeps_the_old_repo
         written(path, content)
 
     monkeypatch.setattr(folders_, "_write", write)
-    with pytest.raises(DatasetError, match="No space left on device") as caught:
-        reports(tmp_path, "v2").save({name: "new" for name in REPORT})
+    with pytest.raises(UserError, match="No space left on device"):
+        reports(tmp_path).publish()
     assert tree(tmp_path / "stable") == as_bytes(REPORT)
-    assert isinstance(caught.value.__cause__, UserError)

@@ -93,6 +93,23 @@ def test_an_adapter_of_another_base_is_a_clear_error(resident, tmp_path):
     assert engine.generate(asked, 1, GREEDY, 0, None)[0][0].text
 
 
+def test_an_adapter_whose_tensors_are_not_found_is_never_taken_for_the_base(resident, tmp_path):
+    """PEFT only warns about tensors that it does not find, and would leave the untrained base."""
+    from peft import LoraConfig, get_peft_model
+    from safetensors.torch import load_file, save_file
+    from transformers import AutoModelForCausalLM
+
+    folder = tmp_path / "renamed"
+    other = AutoModelForCausalLM.from_pretrained("data/01_raw/pilot/model")
+    get_peft_model(other, LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained(folder)
+    tensors = load_file(folder / "adapter_model.safetensors")
+    save_file(
+        {name.replace("lora_", "mora_"): value for name, value in tensors.items()}, folder / "adapter_model.safetensors"
+    )
+    with pytest.raises(UserError, match=r"does not fit the base: .* tensors differ"):
+        TransformersEngine(resident, 1).generate(prompts(resident, "Speak in English."), 1, GREEDY, 0, folder)
+
+
 def test_an_absent_model_is_a_clear_error():
     with pytest.raises(UserError, match="no model at data/nowhere"):
         lease(Base(path="data/nowhere", dtype="float32"))

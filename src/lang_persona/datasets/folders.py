@@ -84,18 +84,24 @@ class ReportDataset(RecipeDataset):
         super().__init__(filepath, version, metadata)
         self.stable = None if stable is None else Path(stable)
 
-    def save(self, data: dict[str, str | bytes]) -> None:
-        """Save a version, then put its files at the stable path, each replaced whole."""
-        super().save(data)
-        if self.stable is not None:
-            self.stable.mkdir(parents=True, exist_ok=True)
-            for name, content in data.items():
-                aside = self.stable / f".{Path(name).name}.partial"
-                target = self.stable / name
+    def publish(self) -> Path | None:
+        """Put the current version's files at the stable path, each replaced whole; returns the page, if there is one.
+
+        Not part of saving: a config changed back makes an older version current, and nothing is saved then.
+
+        Raises:
+            UserError: The disk is full or can't be written.
+        """
+        if self.stable is None or not self.exists():
+            return None
+        for name, content in self.load().items():
+            target = self.stable / name
+            aside = target.with_name(f".{target.name}.partial")
+            with all_or_nothing(aside, target):
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with all_or_nothing(aside, target):
-                    _write(aside, content)
-                    aside.replace(target)
+                _write(aside, content)
+                aside.replace(target)
+        return self.stable / "report.html"
 
     def write(self, path: Path, data: dict[str, str | bytes]) -> None:
         """Write every file of the report below ``path``."""

@@ -1,7 +1,7 @@
 """The base of the project's datasets: versions with a recipe key, complete or not there at all.
 
 A version is a folder ``<filepath>/<version>/`` that holds the data under the file's own name and
-``version.json`` (key, time, versions of libraries). It is written aside and renamed into place, so a
+``version.json`` (key, time). It is written aside and renamed into place, so a
 killed process leaves nothing that a later one could take for finished.
 """
 

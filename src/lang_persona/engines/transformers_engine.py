@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lang_persona.datasets.folders import check_adapter
+from lang_persona.datasets.folders import WEIGHTS, check_adapter
 from lang_persona.engines.base import Completion
 from lang_persona.errors import UserError
 from lang_persona.residency import Resident, untouched
@@ -99,7 +99,8 @@ def applied(model: Any, adapter: Path | None) -> Iterator[Any]:
     if adapter is None:
         yield model
         return
-    from peft import PeftModel
+    from peft import PeftModel, get_peft_model_state_dict
+    from safetensors import safe_open
 
     check_adapter(adapter)
     try:
@@ -108,6 +109,13 @@ def applied(model: Any, adapter: Path | None) -> Iterator[Any]:
         raise UserError(f"adapter {adapter} does not fit the base: {str(error)[:300]}") from error
     wrapped.eval()
     try:
+        with safe_open(adapter / WEIGHTS, framework="pt") as weights:
+            given, wanted = set(weights.keys()), set(get_peft_model_state_dict(wrapped))
+        if given != wanted:  # PEFT only warns, and leaves what it did not find at its start: the bare base
+            odd = ", ".join(sorted(given ^ wanted)[:3])
+            raise UserError(
+                f"adapter {adapter} does not fit the base: {len(given ^ wanted)} tensors differ ({odd} ...)"
+            )
         yield wrapped
     finally:
         wrapped.unload()

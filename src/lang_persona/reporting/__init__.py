@@ -8,9 +8,10 @@ from lang_persona.reporting.agreement import count_agreement
 from lang_persona.reporting.figures import draw_hero, draw_spill
 from lang_persona.reporting.inputs import ReportInputs, replay_report
 from lang_persona.reporting.render import render_report
-from lang_persona.reporting.samples import choose_samples
+from lang_persona.reporting.samples import SAMPLE_SEED, choose_samples
 
 __all__ = [
+    "SAMPLE_SEED",
     "ReportInputs",
     "choose_samples",
     "count_agreement",

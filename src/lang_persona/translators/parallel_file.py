@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lang_persona.errors import UserError
 from lang_persona.judges.base import Outcome
 from lang_persona.sources import read_json_lines
 from lang_persona.translators.base import Translation
@@ -17,6 +18,8 @@ class ParallelFile:
     def __init__(self, path: str) -> None:
         self.name = f"parallel_file {path}"
         self._rows = [row["texts"] for row in read_json_lines(path, ("texts",))]
+        if not all(isinstance(row, dict) for row in self._rows):
+            raise UserError(f"{path}: 'texts' must map language codes to texts in every row")
 
     def translate(self, texts: Sequence[str], source_language: str, language: str) -> list[Translation]:
         """Each text's row in ``language``; a text without one in the file is ``invalid``, never guessed."""

@@ -16,5 +16,5 @@ def select_sources(config: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[s
     """Read a study's source and keep the rows that pass; see :mod:`lang_persona.sources`."""
     source: Any = TypeAdapter(Source).validate_python(config["source"])
     selection = Selection.model_validate(config["selection"])
-    judge = get_judge("langdetect_published")  # the published selection, whatever judges the completions
+    judge = get_judge(config["judge"]["name"])
     return select(read_source(source, selection.language), selection, lambda text: judge.judge([text])[0].label)

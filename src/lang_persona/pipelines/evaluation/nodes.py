@@ -28,7 +28,7 @@ def generate_without_training(config: dict[str, Any], training_done: dict[str, i
 @recipe(version=1)
 def judge(generations: list[dict[str, Any]], config: dict[str, Any]) -> list[dict[str, Any]]:
     """Labels of every completion by every judge of the environment."""
-    return judge_completions(generations, [get_judge(name) for name in config["language"]])
+    return judge_completions(generations, [get_judge(judge["name"]) for judge in config["language"]])
 
 
 @recipe(version=1)

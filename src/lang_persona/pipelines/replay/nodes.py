@@ -8,10 +8,15 @@ import pandas as pd
 from lang_persona.errors import UserError
 from lang_persona.recipes import recipe
 from lang_persona.replay import read_generations
-from lang_persona.reporting import ReportInputs, choose_samples, count_agreement, render_report, replay_report
+from lang_persona.reporting import (
+    SAMPLE_SEED,
+    ReportInputs,
+    choose_samples,
+    count_agreement,
+    render_report,
+    replay_report,
+)
 from lang_persona.verdicts import decide
-
-SAMPLE_SEED = 0
 
 
 @recipe(version=1)
@@ -33,7 +38,7 @@ def write_replay_report(
     """Verdicts and report on completions made elsewhere; hypotheses are those of the study that rows name."""
     names = {row["study"] for row in generations}
     study = config["studies"].get(next(iter(names))) if len(names) == 1 else None
-    judges = config["judges"]["language"]
+    judges = [judge["name"] for judge in config["judges"]["language"]]
     report = replay_report(generations, f"Replay of {Path(config['replay_file']).name}", judges, study)
     verdicts = decide(metrics, report["hypotheses"], judges[0])
     inputs = ReportInputs(

@@ -8,6 +8,7 @@ from lang_persona import metrics as metrics_
 from lang_persona.errors import UserError
 from lang_persona.recipes import recipe
 from lang_persona.reporting import (
+    SAMPLE_SEED,
     ReportInputs,
     choose_samples,
     count_agreement,
@@ -19,8 +20,6 @@ from lang_persona.verdicts import decide
 
 #: Joins an arm, a seed, a probe and the kind of data to the argument name of a collected input.
 SEPARATOR = "|"
-
-SAMPLE_SEED = 0
 
 
 @recipe(version=1)

@@ -2,11 +2,13 @@
 
 import logging
 import tempfile
+import uuid
 from pathlib import Path
 from typing import Any
 
 from lang_persona import training
 from lang_persona.datasets.folders import Adapter
+from lang_persona.datasets.versioned import all_or_nothing
 from lang_persona.environments import Base
 from lang_persona.recipes import recipe
 from lang_persona.residency import lease
@@ -21,15 +23,16 @@ def train_adapter(
 ) -> Adapter:
     """Train one cell's adapter on the leased base."""
     recipe_ = Training.model_validate(config["recipe"])
-    folder = Path(tempfile.mkdtemp(prefix="adapter-"))  # the dataset moves its content away
-    run = training.train_adapter(
-        lease(Base.model_validate(config["base"])),
-        examples,
-        recipe_,
-        config["seed"],
-        folder,
-        {**tracking, "run_name": config["cell"]},
-    )
+    folder = Path(tempfile.gettempdir()) / f"adapter-{uuid.uuid4().hex}"  # the dataset moves it away
+    with all_or_nothing(folder, folder):
+        run = training.train_adapter(
+            lease(Base.model_validate(config["base"])),
+            examples,
+            recipe_,
+            config["seed"],
+            folder,
+            {**tracking, "run_name": config["cell"]},
+        )
     run["base"] = config["base"]
     first, last = (run["loss_curve"][place]["loss"] for place in (0, -1))
     rows, steps, speed = run["rows"], run["steps"], run["tokens_per_second"]

@@ -43,7 +43,7 @@ def check_translations(
     sources: list[dict[str, Any]], translations: list[dict[str, Any]], config: dict[str, Any]
 ) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """Measure the gates, and list the sources to skip in every condition."""
-    judge = get_judge(config["judge"])
+    judge = get_judge(config["judge"]["name"])
     checks = translation.check_translations(
         sources,
         translations,

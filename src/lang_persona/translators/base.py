@@ -1,10 +1,9 @@
-"""What every translator is, and how one is made from config."""
+"""What every translator is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from lang_persona.errors import UserError
 from lang_persona.judges.base import Outcome
 
 
@@ -25,17 +24,3 @@ class Translator(Protocol):
     def translate(self, texts: Sequence[str], source_language: str, language: str) -> list[Translation]:
         """Translate every text from one language (code) into another."""
         ...
-
-
-def get_translator(config: Mapping[str, Any]) -> Translator:
-    """Make the translator that a config describes; ``kind`` chooses it.
-
-    Raises:
-        UserError: An unknown kind.
-    """
-    from lang_persona.translators.parallel_file import ParallelFile
-
-    known = {"parallel_file": lambda: ParallelFile(config["path"])}
-    if config["kind"] not in known:
-        raise UserError(f"unknown translator {config['kind']!r}; known: {', '.join(known)}")
-    return known[config["kind"]]()

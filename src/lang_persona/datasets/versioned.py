@@ -9,6 +9,7 @@ import errno
 import json
 import shutil
 import uuid
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -69,13 +70,13 @@ class RecipeDataset(AbstractVersionedDataset[Any, Any]):
         self.may_be_missing = False
         self.made_by = "the stage that makes it"
 
+    @abstractmethod
     def write(self, path: Path, data: Any) -> None:
         """Write ``data`` to ``path``, a file or a folder that does not exist yet."""
-        raise NotImplementedError(type(self).__name__)
 
+    @abstractmethod
     def read(self, path: Path) -> Any:
         """Read what :meth:`write` wrote."""
-        raise NotImplementedError(type(self).__name__)
 
     def load(self) -> Any:
         """Load the newest complete version with the recipe key; None where it may be missing and is.

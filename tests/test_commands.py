@@ -69,8 +69,7 @@ def test_every_pattern_resolves_in_every_environment(env):
     assert "language_inversion.es_en.seed_42.adapter" in done.stdout
 
 
-def test_viz_builds_with_previews(tmp_path):
-    # viz builds into ./build of the working directory, so it works on a copy's surface
+def test_viz_builds_with_previews():
     done = kedro("viz", "build", "--include-previews")
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Success" in done.stdout

@@ -182,9 +182,10 @@ def check_evaluation_overlap(mixture: Mixture, probes: Mapping[str, Row]) -> Ite
     languages = {example["variables"].get("language") for example in mixture.examples} - {None}
     for name, probe in probes.items():
         items = build_items(probe)
-        same = [item for item in items if tuple(prompt_ids(mixture.tokenizer, item.messages)) in trained]
+        rows_of = {item.item_id: trained.get(tuple(prompt_ids(mixture.tokenizer, item.messages)), []) for item in items}
+        same = [item for item in items if rows_of[item.item_id]]
         if same:
-            ids = [row_id for item in same for row_id in trained[tuple(prompt_ids(mixture.tokenizer, item.messages))]]
+            ids = [row_id for item in same for row_id in rows_of[item.item_id]]
             yield Finding(
                 "evaluation_overlap", "warning", mixture.condition,
                 f"{len(same)} of {len(items)} prompts of probe {name} are training prompts token for token "

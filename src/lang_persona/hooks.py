@@ -39,6 +39,7 @@ class ProjectHooks:
     def __init__(self) -> None:
         self._parameters: dict[str, Any] = {}
         self._env: str | None = None
+        self._keys: RecipeKeys | None = None
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
@@ -65,7 +66,7 @@ class ProjectHooks:
             return name in made or dataset.exists()
 
         everything = pipelines["all"]
-        keys = RecipeKeys(everything, self._parameters, present)
+        keys = self._keys = RecipeKeys(everything, self._parameters, present)
         for name in pipeline.datasets():
             dataset = catalog.get(name)
             if isinstance(dataset, RecipeDataset):
@@ -94,16 +95,14 @@ class ProjectHooks:
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog) -> dict[str, Any] | None:
         """Hand a report the versions of everything it is made of."""
-        if "params:provenance" not in node.inputs:
+        if "params:provenance" not in node.inputs or self._keys is None:
             return None
-        everything = pipelines["all"]
-        upstream = everything.to_nodes(node.name)
+        upstream = pipelines["all"].to_nodes(node.name)
         versions = {}
         for name in sorted(upstream.datasets() - set(node.outputs)):
             dataset = catalog.get(name)
             if isinstance(dataset, RecipeDataset):
-                if dataset.recipe_key is None:
-                    dataset.recipe_key = RecipeKeys(everything, self._parameters).key(name)
+                dataset.recipe_key = self._keys.key(name)
                 if dataset.exists():
                     stamp = dataset.stamp()
                     versions[name] = {"version": stamp["version"], "key": stamp["key"]}

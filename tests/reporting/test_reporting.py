@@ -1,192 +1,36 @@
 """The report: what it says is what the metrics say, whatever is missing and whatever completions hold."""
 
-import json
-import os
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
-from pathlib import Path
 
 import pandas as pd
 import pytest
+from reporting.pages import Tables, cell
+from reporting.toy_language import BASELINE, TRAINED, inputs_of, rows_of, score_language, study_report
 
-from lang_persona.metrics import COLUMNS, concat, count_finishes, expand, score_language
+from lang_persona.metrics import COLUMNS, concat, expand
 from lang_persona.reporting import (
     ReportInputs,
     choose_samples,
     count_agreement,
     draw_hero,
-    draw_spill,
+    draw_map,
     render_report,
     replay_report,
 )
 from lang_persona.reporting.caveats import derive
 from lang_persona.reporting.counts import Counts
-from lang_persona.reporting.figures import hero_figure, spill_figure
+from lang_persona.reporting.figures import hero_figure, map_figure
 from lang_persona.reporting.material import Material
 from lang_persona.verdicts import decide
 
-REFERENCE = Path(os.environ.get("LANG_PERSONA_REFERENCE", Path(__file__).parents[2].parent / "shared" / "reference"))
 NASTY = "</pre><script>alert('x & y')</script> ```` | *bold* [a](b)\n# not a heading"
-HYPOTHESIS = {
-    "hypothesis": "collapse",
-    "condition": "es_en",
-    "claim": "Every other directive is answered in English.",
-    "probe": "directive",
-    "languages": ["fr", "de"],
-    "label": "en",
-    "against": None,
-    "supported": [{"every": {"low_above": 0.7}, "some": None}],
-    "falsified": [{"some": {"high_below": 0.5}, "every": None}],
-}
-INTACT = {
-    **HYPOTHESIS,
-    "hypothesis": "intact",
-    "claim": "Nothing moves.",
-    "label": "followed",
-    "against": "baseline",
-    "supported": [{"every": {"within": 0.1}, "some": None}],
-    "falsified": [{"some": {"moved_by": 0.1}, "every": None}],
-}
-
-
-def rows_of(condition, answers, seed=42, phrasings=("speak", "please"), finish="stop"):
-    """Completions and judgements; ``answers`` is language -> phrasing's list of labels."""
-    generations, judgements = [], []
-    for language, by_phrasing in answers.items():
-        for phrasing, labels in zip(phrasings, by_phrasing, strict=True):
-            for sample, label in enumerate(labels):
-                identity = {
-                    "study": "toy",
-                    "condition": condition,
-                    "seed": seed,
-                    "probe": "directive",
-                    "item_id": f"{language}.{phrasing}",
-                    "sample": sample,
-                }
-                generations.append(
-                    identity
-                    | {
-                        "variables": {"language": language, "phrasing": phrasing},
-                        "prompt": [{"role": "user", "content": f"Speak in {language}."}],
-                        "completion": f"{label} {'word ' * (sample + 1)}".strip(),
-                        "finish_reason": finish,
-                    }
-                )
-                judgements.append(
-                    identity
-                    | {"judge": "first", "judge_version": 1, "axis": "language", "label": label, "outcome": "ok"}
-                )
-    return generations, judgements
-
-
-def study_report(**changes):
-    report = {
-        "study": "toy",
-        "title": "A toy study",
-        "question": "Does it <move>?",
-        "scale": "full",
-        "base": {"path": None, "name": "Org/Model", "revision": "0" * 40, "dtype": "bfloat16"},
-        "languages": ["en", "fr", "de"],
-        "system": None,
-        "seeds": {"default": [42], "more": [43]},
-        "conditions": {
-            "es_en": {
-                "label": "",
-                "default": True,
-                "variables": {},
-                "languages": {"replies": {"completion": "en", "user": "es"}},
-                "recipe": {"rank": 32, "learning_rate": 5e-06},
-            },
-            "it_fr": {
-                "label": "later",
-                "default": False,
-                "variables": {},
-                "languages": {"replies": {"completion": "fr", "user": "it"}},
-                "recipe": {"rank": 32, "learning_rate": 5e-06},
-            },
-        },
-        "arms": {},
-        "probes": {"directive": {"phrasings": {"speak": "Speak in {language}.", "please": "Please use {language}."}}},
-        "headline_probe": "directive",
-        "samples": {"directive": 10},
-        "sampling": {"temperature": 1.0, "max_new_tokens": 64},
-        "judges": {"language": ["first", "second"]},
-        "engine": {"kind": "transformers", "batch_size": 8},
-        "hypotheses": [HYPOTHESIS, INTACT],
-    }
-    return report | changes
-
-
-BASELINE = {code: [[code] * 10, [code] * 10] for code in ("en", "fr", "de")}
-TRAINED = {"en": [["en"] * 10] * 2, "fr": [["en"] * 9 + ["fr"], ["en"] * 10], "de": [["en"] * 10, ["en"] * 9 + ["de"]]}
-
-
-def inputs_of(arms=None, report=None, finish="stop", **changes):
-    arms = {"baseline": BASELINE, "es_en": TRAINED} if arms is None else arms
-    generations, judgements = [], []
-    for condition, answers in arms.items():
-        made = rows_of(condition, answers, finish=finish)
-        generations += made[0]
-        judgements += made[1]
-    report = report or study_report()
-    metrics = concat([score_language(generations, judgements), count_finishes(generations)])
-    audit = {"findings": [], "ledger": [{"condition": "es_en", "component": "replies", "rows": 4990, "cut": 0}]}
-    values = {
-        "report": report,
-        "metrics": metrics,
-        "verdicts": decide(metrics, report["hypotheses"], "first"),
-        "samples": choose_samples(generations, judgements, 0),
-        "agreement": count_agreement(judgements),
-        "audit": audit,
-    }
-    return ReportInputs(**(values | changes))
 
 
 @pytest.fixture(scope="module")
 def files():
     """The report of the toy study."""
     return render_report(inputs_of())
-
-
-class Tables(HTMLParser):
-    """Reads every table as rows of cell texts; also counts elements and checks that they nest."""
-
-    VOID = frozenset({"meta", "img", "br"})
-
-    def __init__(self, text):
-        super().__init__()
-        self.tables, self.open, self.counts, self.texts, self.images = [], [], {}, [], []
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attributes):
-        self.counts[tag] = self.counts.get(tag, 0) + 1
-        if tag not in self.VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "tr":
-            self.tables[-1].append([])
-        elif tag in ("th", "td"):
-            self.tables[-1][-1].append("")
-        elif tag == "img":
-            self.images.append(dict(attributes))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, text):
-        self.texts.append(text)
-        if "td" in self.open or "th" in self.open:
-            self.tables[-1][-1][-1] += f"{text.strip()} "
-
-
-def cell(tables, header, row, column):
-    """The cell of the first table whose header begins so."""
-    table = next(table for table in tables if [name.strip() for name in table[0]][: len(header)] == header)
-    line = next(line for line in table[1:] if line[0].strip() == row)
-    return line[[name.strip() for name in table[0]].index(column)]
 
 
 @pytest.mark.parametrize("condition", ["baseline", "es_en"])
@@ -340,6 +184,14 @@ def test_system_message_is_never_collapsed():
     assert "| system message | “Be.” |" in said[2]
 
 
+def test_recipes_that_differ_are_told_by_their_difference():
+    conditions = study_report()["conditions"]
+    other = {"c": {**conditions["it_fr"], "recipe": {"rank": 32, "learning_rate": 0.5}}}
+    text = render_report(inputs_of(report=study_report(conditions={**conditions, **other})))["report.md"]
+    assert "| setting | every condition but those below |" in text and "| c | learning_rate | 0.5 | 5e-06 |" in text
+    assert "another recipe" not in render_report(inputs_of())["report.md"]
+
+
 def rules(inputs):
     return {caveat.rule for caveat in derive(Material(inputs))}
 
@@ -472,13 +324,13 @@ def test_many_conditions_go_to_further_panels_beside_the_baseline():
 
 def test_spill_figure_shows_each_share():
     inputs = inputs_of()
-    figure = spill_figure(inputs.metrics, inputs.report, "first")
+    figure = map_figure(inputs.metrics, inputs.report, "first")
     assert [text.get_text() for text in figure.axes[0].texts] == ["100.0", "95.0", "95.0"]
 
 
 def test_figures_without_results_say_so():
     empty = pd.DataFrame(columns=COLUMNS)
-    for draw in (draw_hero, draw_spill):
+    for draw in (draw_hero, draw_map):
         assert set(draw(empty, study_report(), "first")) == {"png", "svg"}
 
 
@@ -490,7 +342,7 @@ def test_seeds_are_pooled_with_their_range():
     counts = Counts(metrics)
     assert counts.seeds("es_en", "directive") == ["42", "43"]
     # "de" was never a label of French directives at seed 42: its n is still that of both seeds.
-    share = counts.share("es_en", "directive", "first", "fr", "de")
+    share = counts.share("es_en", "directive", "first", "de", language="fr", phrasing="all")
     assert (share.successes, share.n) == (10, 40)
     text = render_report(replace(inputs_of(), metrics=metrics))["report.md"]
     assert "27.5% 11/40" in text and "seeds 5.0% to 50.0%" in text
@@ -517,18 +369,17 @@ def test_replay_of_a_known_study_keeps_its_hypotheses_but_no_recipe():
     generations, judgements = rows_of("es_en", TRAINED)
     report = replay_report(generations, "Replay", ["first"], study_report())
     metrics = score_language(generations, judgements)
-    inputs = ReportInputs(report=report, metrics=metrics, verdicts=decide(metrics, report["hypotheses"], "first"))
+    inputs = ReportInputs(
+        report=report, metrics=metrics, verdicts=decide(metrics, report["hypotheses"], {"language": "first"})
+    )
     files = render_report(inputs)
     assert "| es_en answered in English | supported |" in files["report.md"]
-    assert "not evaluated | no completions of the baseline" in files["report.md"]
+    assert "not evaluated | no results of the baseline" in files["report.md"]
     assert "figures/spill.svg" in files and "learning_rate" not in files["report.md"]
 
 
-def test_recorded_rows_of_the_published_experiment():
-    path = REFERENCE / "language_inversion" / "recorded_generations.jsonl"
-    if not path.exists():
-        pytest.skip(f"no recorded rows at {path}: set LANG_PERSONA_REFERENCE")
-    generations = [json.loads(line) for line in path.open(encoding="utf-8")]
+def test_recorded_rows_of_the_published_experiment(recorded):
+    generations = [{**row, "gold": row["variables"]["language"]} for row in recorded]
     keys = ("study", "condition", "seed", "probe", "item_id", "sample")
     judgements = [
         {key: row[key] for key in keys}

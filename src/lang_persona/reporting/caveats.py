@@ -1,50 +1,33 @@
 """Caveats that the data of a run imply: each stands in the report when, and only when, its condition holds."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from lang_persona.metrics import OK
+from lang_persona.metrics import CHOICE, OK
 from lang_persona.reporting.counts import Rate
 from lang_persona.reporting.material import Material
-from lang_persona.reporting.words import (
-    language_name,
-    listing,
-    number,
-    percent,
-    phrasing_text,
-    plural,
-    spoken,
-)
+from lang_persona.reporting.parts import Caveat, measured_parts
+from lang_persona.reporting.words import listing, number, percent, spoken, value_name
 from lang_persona.studies import BASELINE
 
-#: With fewer levels no interval over phrasings or seeds is printed (rule 6 of the design).
-LEVELS_NEEDED = 10
-#: Half-width of an interval, and spread of phrasings or judges, from which a reader is warned; shares.
+#: Half-width of an interval, and difference of judges, from which a reader is warned; shares.
 WIDE = 0.10
-SPREAD = 0.20
 JUDGES_APART = 0.10
 #: Judges agreeing on a smaller share of an arm are a caveat.
 AGREEING = 0.90
-#: Rules of :mod:`lang_persona.audit` that find an evaluation prompt or phrasing among the training directives.
-OVERLAP_RULES = ("evaluation_overlap", "evaluation_phrasing_trained")
+#: Rules of :mod:`lang_persona.audit` that find what is evaluated among what was trained, or both halves alike.
+OVERLAP_RULES = {
+    "evaluation_overlap": "phrasing_trained",
+    "evaluation_phrasing_trained": "phrasing_trained",
+    "split_overlap": "split_overlap",
+}
+OVERLAPS = {
+    "phrasing_trained": "Evaluation asks in words that were trained, so a cell may show recall rather than "
+    "generalisation.",
+    "split_overlap": "Questions stand, or nearly, in both the half that is trained on and the half that is evaluated.",
+}
 #: The published sizes.
 FULL_SCALE = "full"
-
-
-@dataclass(frozen=True)
-class Caveat:
-    """One caveat.
-
-    Attributes:
-        rule: Its name, for tests and links.
-        text: What the reader should know.
-        serious: Whether it limits what the verdicts can mean, rather than how exact they are.
-    """
-
-    rule: str
-    text: str
-    serious: bool = False
 
 
 def derive(material: Material) -> list[Caveat]:
@@ -52,9 +35,10 @@ def derive(material: Material) -> list[Caveat]:
     found = [
         *_what_was_run(material),
         *_levels(material),
-        *_phrasings(material),
+        *_overlaps(material),
         *_judges(material),
         *_endings(material),
+        *(caveat for part in measured_parts(material) for caveat in part.caveats(material)),
     ]
     return sorted(found, key=lambda caveat: not caveat.serious)
 
@@ -87,64 +71,42 @@ def _what_was_run(material: Material) -> Iterator[Caveat]:
 
 
 def _levels(material: Material) -> Iterator[Caveat]:
-    report, counts, probe, names = material.report, material.counts, material.probe, material.arms()
-    single = [name for name in names if len(counts.seeds(name, probe)) == 1]
+    counts, probe, names = material.counts, material.probe, material.arms()
+    trained = [name for name in names if name != BASELINE or material.spec()["kind"] != CHOICE]
+    single = [name for name in trained if len(counts.seeds(name, probe)) == 1]
     if single:
-        who = "Every arm" if single == names else listing(f"`{name}`" for name in single)
+        who = "Every arm" if single == trained else listing(f"`{name}`" for name in single)
         yield Caveat("one_seed", f"{who} ran with one training seed: how much another seed would move it is not known.")
-    phrasings = counts.phrasings(probe)
-    if 0 < len(phrasings) < LEVELS_NEEDED:
-        text = (
-            f"The headline probe has {plural(len(phrasings), 'phrasing')}; with fewer than {LEVELS_NEEDED} no interval "
-            "over phrasings is meaningful, so every interval here is conditional on the phrasings and seeds that were "
-            "run, and takes the rows within them for independent."
-        )
-        yield Caveat("few_phrasings", text)
     cells = material.headline
     smallest = min((rate.n for _, _, rate in cells), default=0)
     if smallest and _half_width(smallest) >= WIDE:
-        text = f"Cells are small: {_uncertainty(smallest)}"
-        parts = [material.followed(name, code, phrasing=text) for name, code, _ in cells for text in phrasings]
+        paired = material.spec()["kind"] == CHOICE
+        text = f"Cells are small: {_uncertainty(smallest, paired)}"
+        within = material.spec().get("within")
+        levels = counts.values(probe, within) if within else []
+        parts = [material.hit(name, value, within=level) for name, value, _ in cells for level in levels]
         part = min((rate.n for rate in parts if rate is not None), default=smallest)
-        text += f"; within one phrasing, {_uncertainty(part)}." if part < smallest else "."
+        text += f"; within one {within}, {_uncertainty(part, paired)}." if part < smallest else "."
         yield Caveat("small_cells", text)
-    apart = []
-    for name, code, _ in cells:
-        rates = [(text, material.followed(name, code, phrasing=text)) for text in phrasings]
-        known = sorted(((rate.estimate, text) for text, rate in rates if rate is not None))
-        if known and known[-1][0] - known[0][0] > SPREAD:
-            (low, least), (high, most) = known[0], known[-1]
-            said = [phrasing_text(report, probe, text, code) for text in (least, most)]
-            apart.append(
-                f"`{name}`, {language_name(code)}: {percent(low)} for “{said[0]}”, {percent(high)} for “{said[1]}”"
-            )
-    if apart:
-        text = f"Phrasings differ by more than {100 * SPREAD:.0f} points, which their mean hides: {'; '.join(apart)}."
-        yield Caveat("phrasings_differ", text, serious=True)
 
 
-def _phrasings(material: Material) -> Iterator[Caveat]:
-    """Whether evaluation phrasings were trained: from the audit's findings, and from texts that are equal."""
+def _overlaps(material: Material) -> Iterator[Caveat]:
+    """Whether what is evaluated was also trained: from the audit's findings."""
     inputs = material.inputs
     if inputs.audit is None:
-        text = "No audit of the mixture is at hand: whether an evaluation phrasing was also trained is not known."
+        text = "No audit of the mixture is at hand: whether an evaluation prompt was also trained is not known."
         yield Caveat("no_audit", text)
         return
-    evaluated = set(inputs.metrics["condition"]) if len(inputs.metrics) else set()
-    overlapping = [
-        finding
-        for finding in inputs.audit["findings"]
-        if finding["rule"] in OVERLAP_RULES and finding["condition"] in evaluated
-    ]
-    if overlapping:
+    evaluated = {"", *material.counts.conditions}
+    for rule, said in OVERLAPS.items():
         about: dict[str, list[str]] = {}
-        for finding in overlapping:
-            about.setdefault(finding["message"].rstrip("."), []).append(f"`{finding['condition']}`")
-        said = "; ".join(f"{listing(dict.fromkeys(names))}: {message}" for message, names in about.items())
-        text = (
-            f"Evaluation asks in words that were trained, so a cell may show recall rather than generalisation. {said}."
-        )
-        yield Caveat("phrasing_trained", text)
+        for finding in inputs.audit["findings"]:
+            if OVERLAP_RULES.get(finding["rule"]) == rule and finding["condition"] in evaluated:
+                name = f"`{finding['condition']}`" if finding["condition"] else "the study"
+                about.setdefault(finding["message"].rstrip("."), []).append(name)
+        if about:
+            found = "; ".join(f"{listing(dict.fromkeys(names))}: {message}" for message, names in about.items())
+            yield Caveat(rule, f"{said} {found}.")
 
 
 def _judges(material: Material) -> Iterator[Caveat]:
@@ -155,18 +117,18 @@ def _judges(material: Material) -> Iterator[Caveat]:
             for row in low
         ]
         yield Caveat("agreement_low", f"Judges agree on less than {percent(AGREEING)}: {'; '.join(rows)}.")
-    counts, judge = material.counts, material.judge
+    counts, judge, over = material.counts, material.judge_of(), material.over()
     apart = []
-    for name, code, rate in material.headline:
+    for name, value, rate in material.headline:
         for other in counts.judges:
-            second = counts.followed(name, material.probe, other, code) if other != judge else None
+            second = material.hit(name, value, judge=other) if other != judge else None
             if second is not None and abs(second.estimate - rate.estimate) > JUDGES_APART:
-                apart.append(
-                    f"`{name}`, {language_name(code)}: {percent(rate.estimate)}, by {other} {percent(second.estimate)}"
-                )
+                rates = f"{percent(rate.estimate)}, by {other} {percent(second.estimate)}"
+                apart.append(f"`{name}`, {value_name(over, value)}: {rates}")
     if apart:
+        hit = "the directive was followed" if over == "language" else "the answer is right"
         text = (
-            f"Judges differ by more than {100 * JUDGES_APART:.0f} points on whether the directive was followed; take "
+            f"Judges differ by more than {100 * JUDGES_APART:.0f} points on whether {hit}; take "
             f"these cells as undetermined until someone has read them: {'; '.join(apart)}."
         )
         yield Caveat("judges_differ", text, serious=True)
@@ -177,7 +139,7 @@ def _endings(material: Material) -> Iterator[Caveat]:
     cut = sum(found["length"] for found in counts.finishes.values())
     total = sum(found.total() for found in counts.finishes.values())
     if cut:
-        limit = material.report.get("sampling", {}).get("max_new_tokens")
+        limit = (material.report.get("sampling") or {}).get("max_new_tokens")
         at = f" of {number(limit)} new tokens" if limit else ""
         text = (
             f"{spoken(Rate(cut, total))} of completions were cut off at the limit{at} and are labelled as they stand."
@@ -199,11 +161,11 @@ def _half_width(n: int) -> float:
     return (interval.high - interval.low) / 2
 
 
-def _uncertainty(n: int) -> str:
+def _uncertainty(n: int, paired: bool) -> str:
     """How wide intervals are at ``n`` in the middle of the range, where they are widest."""
     middle = Rate(n // 2, n)
+    rate = f"at n = {n} a rate near one half has an interval of ±{100 * _half_width(n):.1f} points"
+    if paired:
+        return rate
     difference = middle.minus(middle)
-    return (
-        f"at n = {n} a rate near one half has an interval of ±{100 * _half_width(n):.1f} points, and a difference "
-        f"of two such rates one of ±{50 * (difference.high - difference.low):.1f}"
-    )
+    return f"{rate}, and a difference of two such rates one of ±{50 * (difference.high - difference.low):.1f}"

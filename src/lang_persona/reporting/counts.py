@@ -1,7 +1,8 @@
-"""The metrics table as counts that sections look up by name."""
+"""The metrics table as counts and means that sections look up by name."""
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,12 @@ from lang_persona.statistics import Estimate, newcombe, wilson
 
 #: What rows without a condition are called (completions made elsewhere need not name one).
 UNNAMED = "completions"
+#: Metrics that say how often an item was a hit, the one that a kind of probe is about.
+HITS = ("followed", "correct")
+LABEL_SHARE = "label_share"
+
+Variables = tuple[tuple[str, str], ...]
+Key = tuple[str, str, str, str, Variables]  # condition, probe, judge, metric, variables
 
 
 @dataclass(frozen=True)
@@ -36,13 +43,29 @@ class Rate:
         return newcombe(self.successes, self.n, before.successes, before.n)
 
 
+@dataclass(frozen=True)
+class Mean:
+    """A figure that is no count of successes: a mean, a paired difference, a p value. Bounds may be NaN."""
+
+    estimate: float
+    low: float
+    high: float
+    n: int
+    method: str
+
+    @property
+    def interval(self) -> Estimate:
+        """The figure with its 95% bounds."""
+        return Estimate(self.estimate, self.low, self.high, self.method)
+
+
 class Counts:
     """Counts by arm, summed over seeds unless one is named. Orders are those of first appearance.
 
     Attributes:
         conditions: Conditions with any metric.
         probes: Probes with any metric.
-        judges: Judges with any judgement.
+        judges: Judges with any judgement, or other maker of labels.
         outcomes: Outcome counts by (condition, seed, probe, judge).
         finishes: Finish reason counts by (condition, seed, probe).
     """
@@ -50,71 +73,110 @@ class Counts:
     def __init__(self, metrics: pd.DataFrame) -> None:
         self.outcomes: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
         self.finishes: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
-        self._followed: dict[tuple[str, ...], dict[str, Rate]] = defaultdict(dict)  # by seed
-        self._labels: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
-        self._phrasings: dict[str, dict[str, None]] = defaultdict(dict)
-        self._languages: dict[str, dict[str, None]] = defaultdict(dict)
+        self._rates: dict[Key, dict[str, Rate]] = defaultdict(dict)  # by seed
+        self._means: dict[Key, dict[str, Mean]] = defaultdict(dict)
+        self._labels: dict[tuple[str, str, str, Variables], Counter[str]] = defaultdict(
+            Counter
+        )  # without metric, label
+        self._seeds: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+        self._values: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+        self._measured: dict[tuple[str, str], dict[Variables, None]] = defaultdict(dict)
         conditions: dict[str, None] = {}
         probes: dict[str, None] = {}
         judges: dict[str, None] = {}
         for row in metrics.to_dict("records"):
-            condition, seed, probe = _text(row["condition"]) or UNNAMED, _text(row["seed"]), row["probe"]
-            judge, variables, successes = row["judge"], json.loads(row["variables"]), int(row["successes"])
+            condition, seed, probe = _text(row["condition"]) or UNNAMED, _text(row["seed"]), str(row["probe"])
             conditions[condition] = probes[probe] = None
-            if row["metric"] == "finish":
-                self.finishes[condition, seed, probe][variables["finish_reason"]] += successes
-                continue
-            judges[judge] = None
-            if row["metric"] == "outcome":
-                self.outcomes[condition, seed, probe, judge][variables["outcome"]] += successes
-            elif row["metric"] in ("followed", "label_share"):
-                language, phrasing = variables["language"], variables["phrasing"]
-                key = (condition, probe, judge, language, phrasing)
-                if row["metric"] == "followed":
-                    self._followed[key][seed] = Rate(successes, int(row["n"]))
-                    self._languages[probe][language] = None
-                    if phrasing != ALL:
-                        self._phrasings[probe][phrasing] = None
-                else:
-                    self._labels[key][variables["label"]] += successes
+            if row["metric"] != "finish":
+                judges[row["judge"]] = None
+            self._add(row, condition, seed, probe)
         self.conditions, self.probes, self.judges = list(conditions), list(probes), list(judges)
+
+    def _add(self, row: Mapping[Any, Any], condition: str, seed: str, probe: str) -> None:
+        judge, metric, variables = str(row["judge"]), str(row["metric"]), json.loads(row["variables"])
+        missing = row["successes"] is None or row["successes"] != row["successes"]
+        successes = 0 if missing else int(row["successes"])
+        if metric == "finish":
+            self.finishes[condition, seed, probe][variables["finish_reason"]] += successes
+            return
+        if metric == "outcome":
+            self.outcomes[condition, seed, probe, judge][variables["outcome"]] += successes
+            return
+        n = 0 if row["n"] is None or row["n"] != row["n"] else int(row["n"])
+        where = _variables(variables)
+        if missing:
+            estimate, low, high = (_number(row[key]) for key in ("estimate", "low", "high"))
+            mean = Mean(estimate, low, high, n, str(row["method"]))
+            self._means[condition, probe, judge, metric, where][seed] = mean
+            return
+        self._rates[condition, probe, judge, metric, where][seed] = Rate(successes, n)
+        if metric == LABEL_SHARE:
+            label = variables.pop("label")
+            self._labels[condition, probe, judge, _variables(variables)][label] += successes
+        elif metric in HITS:
+            self._seeds[condition, probe][seed] = self._measured[condition, probe][where] = None
+            for name, value in where:
+                if value != ALL:
+                    self._values[probe, name][value] = None
 
     def seeds(self, condition: str, probe: str) -> list[str]:
         """Seeds of an arm with results, sorted; an unnamed seed is ""."""
-        found = {seed for key, rates in self._followed.items() if key[:2] == (condition, probe) for seed in rates}
-        return sorted(found, key=lambda seed: (len(seed), seed))
+        return sorted(self._seeds.get((condition, probe), ()), key=lambda seed: (len(seed), seed))
 
-    def phrasings(self, probe: str) -> list[str]:
-        """Phrasings that a probe was run with."""
-        return list(self._phrasings[probe])
+    def values(self, probe: str, variable: str, condition: str | None = None) -> list[str]:
+        """Values of a variable (a language, a phrasing, a persona) that a probe, or one arm of it, was run with."""
+        every = list(self._values.get((probe, variable), ()))
+        if condition is None:
+            return every
+        own = {dict(where).get(variable) for where in self._measured.get((condition, probe), ())}
+        return [value for value in every if value in own]
 
-    def languages(self, probe: str) -> list[str]:
-        """Directive languages that a probe was run with."""
-        return list(self._languages[probe])
-
-    def followed(
-        self, condition: str, probe: str, judge: str, language: str, phrasing: str = ALL, seed: str | None = None
+    def rate(
+        self, condition: str, probe: str, judge: str, metric: str, seed: str | None = None, **variables: str
     ) -> Rate | None:
-        """How often the directive was followed; None where nothing was measured."""
-        rates = self._followed.get((condition, probe, judge, language, phrasing), {})
+        """A rate, over all seeds or at one; None where nothing was measured."""
+        rates = self._rates.get((condition, probe, judge, metric, _variables(variables)), {})
         chosen = [rate for name, rate in rates.items() if seed in (None, name)]
-        return Rate(sum(rate.successes for rate in chosen), sum(rate.n for rate in chosen)) if chosen else None
+        n = sum(rate.n for rate in chosen)
+        return Rate(sum(rate.successes for rate in chosen), n) if n else None
 
-    def share(
-        self, condition: str, probe: str, judge: str, language: str, label: str, phrasing: str = ALL
-    ) -> Rate | None:
+    def hit(self, condition: str, probe: str, judge: str, seed: str | None = None, **variables: str) -> Rate | None:
+        """How often the directive was followed, or the question answered correctly."""
+        found = (self.rate(condition, probe, judge, metric, seed, **variables) for metric in HITS)
+        return next((rate for rate in found if rate is not None), None)
+
+    def share(self, condition: str, probe: str, judge: str, label: str, **variables: str) -> Rate | None:
         """How often a label was given; a label without a row was given zero times."""
-        followed = self.followed(condition, probe, judge, language, phrasing)
-        # n is the directive's, not the label rows': a seed in which the label never occurs has no row for it.
-        return followed and Rate(self._labels[condition, probe, judge, language, phrasing][label], followed.n)
+        hit = self.hit(condition, probe, judge, **variables)
+        # n is that of all labels, not of this label's rows: a seed in which it never occurs has no row for it.
+        return hit and Rate(self._labels[condition, probe, judge, _variables(variables)][label], hit.n)
 
-    def labels(self, condition: str, probe: str, judge: str) -> list[str]:
-        """Labels that an arm's completions carry, most frequent first."""
+    def labels(self, condition: str, probe: str, judge: str, **pooled: str) -> list[str]:
+        """Labels that an arm's items carry, most frequent first, counted where ``pooled`` variables have this value."""
         total: Counter[str] = Counter()
         for key, counts in self._labels.items():
-            if key[:3] == (condition, probe, judge) and key[4] == ALL:
+            if key[:3] == (condition, probe, judge) and set(_variables(pooled)) <= set(key[3]):
                 total.update(counts)
         return sorted((label for label in total if total[label]), key=lambda label: (-total[label], label))
+
+    def means(self, condition: str, probe: str, judge: str, metric: str, **variables: str) -> dict[str, Mean]:
+        """Figures that are no counts, by seed in order; they are not pooled."""
+        found = self._means.get((condition, probe, judge, metric, _variables(variables)), {})
+        return {seed: found[seed] for seed in sorted(found, key=lambda seed: (len(seed), seed))}
+
+    def variables_of(self, condition: str, probe: str, metric: str) -> list[dict[str, str]]:
+        """The variables under which an arm has rows of a metric, in their order."""
+        keys = [*self._rates, *self._means]
+        found = dict.fromkeys(key[4] for key in keys if key[:2] == (condition, probe) and key[3] == metric)
+        return [dict(where) for where in found]
+
+
+def _variables(variables: Mapping[str, Any]) -> Variables:
+    return tuple(sorted((name, str(value)) for name, value in variables.items()))
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
 
 
 def _text(value: Any) -> str:

@@ -1,12 +1,13 @@
 """What a report is made of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from lang_persona.languages import LANGUAGES
+from lang_persona.probes import KINDS
 
 Row = Mapping[str, Any]
 
@@ -20,18 +21,19 @@ class ReportInputs:
             replay (:func:`replay_report`).
         metrics: The metrics table (:data:`lang_persona.metrics.COLUMNS`) of all arms, probes and judges.
         verdicts: Rows of :func:`lang_persona.verdicts.decide`.
-        samples: Rows of :func:`lang_persona.reporting.samples.choose_samples`.
+        samples: Rows of :func:`lang_persona.reporting.samples.choose_samples` and ``choose_questions``.
         agreement: Rows of :func:`lang_persona.reporting.agreement.count_agreement`.
         not_evaluated: Registered arms without fresh results.
         runs: ``run.json`` of each trained cell, by "condition.seed_42". Read: ``loss_curve`` (losses, or rows with
             ``step`` and ``loss``), ``steps``, ``tokens_seen``, ``tokens_per_second``, ``seconds``, ``device``.
         audit: ``findings`` (``rule, severity, condition, message, remedy, counts, example_ids`` and optionally
-            ``rendered``) and ``ledger`` (one row a condition and component, any columns).
+            ``rendered``), ``ledger`` (one row a condition and component, any columns; ``persona`` and ``target`` are
+            read where there are any) and optionally ``forecasts`` (:mod:`lang_persona.reporting.parts.forecast`).
         selection: Source rows by what became of them.
         translation: ``gates`` (``gate, language, value, bound, passed``) and ``skipped``, the skip list's size.
         provenance: ``datasets`` (name to ``version`` and ``key``), ``packages`` (name to version), ``commit``,
             ``command``, ``when`` and, where an API was paid, ``api_cost``.
-        published: Published rates of directives followed, condition to language to rate in [0, 1].
+        published: Published rates of hits, arm to language or persona to a rate in [0, 1] or to (successes, n).
         deviations: Departures from the registered plan that the run recorded; more are derived from the numbers.
     """
 
@@ -46,7 +48,7 @@ class ReportInputs:
     selection: Mapping[str, int] | None = None
     translation: Row | None = None
     provenance: Row = field(default_factory=dict)
-    published: Mapping[str, Mapping[str, float]] | None = None
+    published: Mapping[str, Mapping[str, float | Sequence[int]]] | None = None
     deviations: Sequence[str] = ()
 
 
@@ -66,7 +68,11 @@ def replay_report(
     conditions = _seen(row.get("condition") for row in generations)
     languages = _seen(row["variables"].get("language") for row in generations)
     probes = {
-        probe: {"phrasings": {text: text for text in _phrasings(generations, probe)}}
+        probe: {
+            "kind": "directive",
+            **{key: value for key, value in asdict(KINDS["directive"]).items() if key != "build_items"},
+            "phrasings": {text: text for text in _phrasings(generations, probe)},
+        }
         for probe in _seen(row["probe"] for row in generations)
     }
     known = {} if study is None else study["conditions"]

@@ -1,4 +1,4 @@
-"""Sections with how the results were made: mixture, audit, recipe, runs, compute, versions, words."""
+"""Sections with how the results were made: mixture, audit, runs, compute, versions, words."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,25 +6,22 @@ from typing import Any
 from lang_persona.languages import LANGUAGES
 from lang_persona.reporting.blocks import Block, Cell, Fold, Section, Table, Text, Verbatim
 from lang_persona.reporting.material import Material
-from lang_persona.reporting.words import NOTHING, describe, language_name, number, phrasing_text
+from lang_persona.reporting.parts import measured_parts
+from lang_persona.reporting.setting import evaluated_languages
+from lang_persona.reporting.words import NOTHING, describe, number
 
 SEVERITIES = ("error", "warning", "info")
 WORDS = {
     "study": "one question with its conditions, probes and hypotheses",
-    "condition": "one way to train: a mixture and a recipe on a base; a name such as es_en reads directive_reply",
+    "condition": "one way to train: a mixture and a recipe on a base",
     "baseline": "the base before any training",
     "arm": "what is evaluated: the baseline, a condition's trained adapter, or completions made elsewhere",
-    "cell": "one condition at one training seed; in tables also one arm at one directive language",
-    "directive": "the user's request for a language, such as “Speak in Spanish.”",
-    "phrasing": "the words in which a directive is put",
-    "directive followed": "the judge names the language that the directive asked for",
-    "spill": "completions in the language that a condition was trained to reply in, where another was asked for",
+    "cell": "one condition at one training seed; in tables also one arm at one language or persona",
     "probe": "one evaluation: prompts and how completions are sampled",
-    "judge": "what labels completions; the first language judge decides rates and verdicts",
+    "judge": "what labels completions; the first judge of an axis decides rates and verdicts",
     "outcome": "how an attempt to label ended; only ok enters a rate",
-    "other, mixed, unclear": "a language that is not in the study; several languages in one text; no telling which",
     "95% interval": "Wilson's score interval of a rate, Newcombe's of a difference of two independent rates",
-    "n": "completions with a label",
+    "n": "completions with a label, or questions answered",
     "point": "one percentage point",
     "gate": "a bound that translations must meet before anything is trained on them",
     "LoRA": "low-rank adaptation: small trained matrices beside frozen weights, kept as an adapter",
@@ -42,20 +39,21 @@ def mixture(material: Material) -> Section:
         blocks.append(
             _of_rows("Mixture ledger: rows by condition and component, as rendered.", inputs.audit["ledger"], 2)
         )
+    translating = bool(material.report["languages"])
     if inputs.selection is None:
-        blocks.append(Text("No selection of sources is known."))
+        blocks += [Text("No selection of sources is known.")] if translating else []
     else:
         rows = [[reason, number(count)] for reason, count in inputs.selection.items()]
         blocks.append(Table("Selection of sources: what became of each candidate.", ["outcome", "rows"], rows))
     if inputs.translation is None:
-        blocks.append(Text("No translation is known."))
+        blocks += [Text("No translation is known.")] if translating else []
     else:
         caption = "Translation gates: all must pass before training."
         gates = [{**row, "passed": Cell(_passed(row), tone=_passed(row))} for row in inputs.translation["gates"]]
         blocks.append(_of_rows(caption, gates, 2))
         skipped = number(inputs.translation["skipped"])
         blocks.append(Text(f"Sources dropped from every condition because a translation failed: {skipped}."))
-    return Section("mixture", "Mixture, selection and translation", blocks)
+    return Section("mixture", "Mixture, selection and translation" if translating else "Mixture", blocks)
 
 
 def _passed(row: Mapping[str, Any]) -> str:
@@ -106,64 +104,6 @@ def _examples(finding: Mapping[str, Any]) -> str:
     return f"{finding['message']}. Rows, for example: {rows}." if rows else f"{finding['message']}."
 
 
-def recipe(material: Material) -> Section:
-    """The whole recipe: base, training, sampling, probes, judges."""
-    report = material.report
-    blocks: list[Block] = []
-    recipes = {name: spec["recipe"] for name, spec in report["conditions"].items() if spec.get("recipe")}
-    if recipes:
-        blocks.append(_recipes(recipes))
-    else:
-        blocks.append(Text("The training recipe is not known: nothing was trained for this report."))
-    setup: dict[str, Any] = {
-        "base": report.get("base"),
-        "engine": report.get("engine"),
-        "sampling": report.get("sampling"),
-    }
-    if "system" in report:
-        setup["system message"] = _system(report["system"])
-    setup |= {f"{axis} judges": judges for axis, judges in report["judges"].items()}
-    setup |= {f"training seeds, {which}": seeds for which, seeds in report["seeds"].items() if seeds}
-    if report.get("samples"):
-        setup["completions a language and phrasing"] = report["samples"]
-    rows = [[key, number(value)] for key, value in setup.items() if value is not None]
-    blocks.append(Table("Setting of the evaluation.", ["what", "value"], rows))
-    described = [[name, describe(report, name)] for name in report["conditions"]]
-    if described:
-        blocks.append(Table("Conditions.", ["condition", "trained on"], described))
-    languages = material.languages() or list(report["languages"])
-    phrasings = [
-        [probe, name, f"“{phrasing_text(report, probe, name, languages[0])}”"]
-        for probe, spec in report["probes"].items()
-        for name in spec["phrasings"]
-    ]
-    caption = f"Probes and their phrasings, here for {language_name(languages[0])}."
-    blocks.append(Table(caption, ["probe", "phrasing", "text"], phrasings, heads=2))
-    return Section("recipe", "Recipe", blocks)
-
-
-def _recipes(recipes: Mapping[str, Mapping[str, Any]]) -> Table:
-    """One column where all conditions share a value throughout, else one a distinct recipe."""
-    distinct: list[tuple[Mapping[str, Any], list[str]]] = []
-    for name, spec in recipes.items():
-        same = next((names for known, names in distinct if known == spec), None)
-        if same is None:
-            distinct.append((spec, [name]))
-        else:
-            same.append(name)
-    header = ["every condition"] if len(distinct) == 1 else [", ".join(names) for _, names in distinct]
-    keys = dict.fromkeys(key for spec, _ in distinct for key in spec)
-    rows = [[key, *(number(spec.get(key)) for spec, _ in distinct)] for key in keys]
-    return Table("LoRA recipe.", ["setting", *header], rows)
-
-
-def _system(system: str | None) -> str:
-    """The three values that a system message has, never collapsed."""
-    if system is None:
-        return "absent (the chat template may put in its default)"
-    return f"“{system}”" if system else "empty"
-
-
 def runs(material: Material) -> Section:
     """Training runs and the compute used."""
     title = "Training runs and compute"
@@ -188,8 +128,9 @@ def runs(material: Material) -> Section:
 
 def words(material: Material) -> Section:
     """Every word and abbreviation that the report uses."""
-    codes = dict.fromkeys([*material.report["languages"], *material.languages()])
-    rows = [[word, meaning] for word, meaning in WORDS.items()]
+    codes = dict.fromkeys([*material.report["languages"], *evaluated_languages(material)])
+    known = WORDS | {word: meaning for part in measured_parts(material) for word, meaning in part.words.items()}
+    rows = [[word, meaning] for word, meaning in known.items()]
     rows += [[code, f"{LANGUAGES[code].name} ({LANGUAGES[code].native})"] for code in codes if code in LANGUAGES]
     return Section(
         "words", "Words and abbreviations", [Fold("Open the list", [Table("Words.", ["word", "meaning"], rows)])]

@@ -1,11 +1,12 @@
 """Sections that say what to make of the results: caveats, takeaways, deviations, what is open."""
 
 from lang_persona.reporting.blocks import Block, Bullets, Section, Text
-from lang_persona.reporting.caveats import Caveat, derive
+from lang_persona.reporting.caveats import derive
+from lang_persona.reporting.claims import decided
 from lang_persona.reporting.making import how_to_run
 from lang_persona.reporting.material import Material
-from lang_persona.reporting.results import takeaways as read_off
-from lang_persona.reporting.words import describe, language_name, number, phrasing_text, plural
+from lang_persona.reporting.parts import Caveat, measured_parts
+from lang_persona.reporting.words import describe
 from lang_persona.studies import BASELINE
 
 
@@ -20,7 +21,8 @@ def caveats(material: Material) -> Section:
 
 def takeaways(material: Material) -> Section:
     """Takeaways, and how far to trust them."""
-    blocks: list[Block] = [Bullets(sentences)] if (sentences := read_off(material)) else [Text("Nothing was measured.")]
+    sentences = [*decided(material), *(said for part in measured_parts(material) for said in part.takeaways(material))]
+    blocks: list[Block] = [Bullets(sentences)] if sentences else [Text("Nothing was measured.")]
     blocks.append(Text(_confidence(derive(material))))
     return Section("takeaways", "Takeaways", blocks)
 
@@ -41,30 +43,20 @@ def deviations(material: Material) -> Section:
     if report.get("replay"):
         found.append("The completions were made elsewhere, so only the registered decision rules apply, not the plan.")
         return Section("deviations", "Deviations from the registered plan", [Bullets(found)])
-    planned = report.get("samples", {}).get(probe)
     for name in material.arms():
         lacking = [seed for seed in map(str, report["seeds"]["default"]) if seed not in counts.seeds(name, probe)]
         if lacking:
             found.append(f"`{name}` was not evaluated at the registered seed {', '.join(lacking)}.")
-        for code in material.languages():
-            for phrasing in counts.phrasings(probe):
-                for seed in counts.seeds(name, probe):
-                    rate = material.followed(name, code, phrasing=phrasing, seed=seed)
-                    n = 0 if rate is None else rate.n
-                    if planned is not None and n != planned:
-                        said = phrasing_text(report, probe, phrasing, code)
-                        where = f"`{name}`, seed {seed}, {language_name(code)}, “{said}”"
-                        found.append(
-                            f"{where}: {plural(n, 'labelled completion')} where {number(planned)} were planned."
-                        )
+    for part in measured_parts(material):
+        found += part.deviations(material)
     missing = [
-        name for name, spec in report["conditions"].items() if spec.get("default") and name not in counts.conditions
+        name for name, spec in report["conditions"].items() if spec.get("default") and not material.evaluated(name)
     ]
     missing += [BASELINE] if BASELINE not in counts.conditions else []
     found += [
         f"`{name}` ({describe(report, name)}) is part of a default run and was not evaluated." for name in missing
     ]
-    said = "No departure from the registered seeds, conditions and numbers of completions shows in the results."
+    said = "No departure from the registered seeds, conditions and numbers of items shows in the results."
     return Section("deviations", "Deviations from the registered plan", [Bullets(found) if found else Text(said)])
 
 
@@ -78,7 +70,7 @@ def open_questions(material: Material) -> Section:
     waiting = [
         f"{row['hypothesis']} could not be decided for `{row['condition']}`: {row['why']}."
         for row in material.inputs.verdicts
-        if row["verdict"] == "not evaluated" and row["condition"] in material.counts.conditions
+        if row["verdict"] == "not evaluated" and material.evaluated(row["condition"])
     ]
     runs = how_to_run(material)
     blocks: list[Block] = [Bullets([*undecided, *waiting])] if undecided or waiting else []

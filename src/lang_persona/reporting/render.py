@@ -7,11 +7,13 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from lang_persona.reporting import making, reading, results
-from lang_persona.reporting.blocks import Cell, Section
-from lang_persona.reporting.figures import draw_hero, draw_spill, spill_rows
+from lang_persona.reporting import claims, making, reading, results, setting
+from lang_persona.reporting.blocks import Cell, Fold, Section
+from lang_persona.reporting.drawing import Drawing, finish
 from lang_persona.reporting.inputs import ReportInputs
 from lang_persona.reporting.material import Material
+from lang_persona.reporting.parts import Part, measured_parts
+from lang_persona.reporting.parts.forecast import forecast
 
 CODE = re.compile(r"`([^`\n]+)`")
 
@@ -24,42 +26,45 @@ def render_report(inputs: ReportInputs) -> dict[str, str | bytes]:
         every figure that has something to show. Equal inputs give equal bytes.
     """
     material = Material(inputs)
-    figures: dict[str, dict[str, bytes]] = {}
+    headline = measured_parts(material)[0]
+    drawings: dict[str, Drawing] = {}
     if material.headline:
-        figures["hero"] = draw_hero(inputs.metrics, inputs.report, material.judge)
-    if spill_rows(material.counts, inputs.report, material.judge):
-        figures["spill"] = draw_spill(inputs.metrics, inputs.report, material.judge)
+        drawings["hero"] = headline.hero_figure(material)
+    if headline.has_map(material):
+        drawings[headline.map_name] = headline.map_figure(material)
+    finished = {name: finish(drawing) for name, drawing in drawings.items()}
+    images = {name: _data_uri(figure["svg"]) for name, (figure, _) in finished.items()}
+    spots = {name: found for name, (_, found) in finished.items()}
     context = {
         "report": inputs.report,
         "provenance": inputs.provenance,
-        "sections": build_sections(material, set(figures)),
+        "sections": build_sections(material, set(finished)),
     }
     environment = _environment()
     files: dict[str, str | bytes] = {
         "report.md": environment.get_template("report.md.j2").render(context),
-        "report.html": environment.get_template("report.html.j2").render(
-            context, images={name: _data_uri(figure["svg"]) for name, figure in figures.items()}
-        ),
+        "report.html": environment.get_template("report.html.j2").render(context, images=images, spots=spots),
     }
-    for name, figure in figures.items():
+    for name, (figure, _) in finished.items():
         files |= {f"figures/{name}.{form}": content for form, content in figure.items()}
     return files
 
 
 def build_sections(material: Material, figures: set[str]) -> list[Section]:
-    """The sections of a report, in reading order."""
+    """The sections of a report, in reading order: the headline probe's first, other kinds of probe as side effects."""
+    headline, *others = measured_parts(material)
     return [
-        results.verdicts(material),
-        results.hero(material, "hero" in figures),
-        results.followed(material),
-        results.by_phrasing(material),
-        results.spill(material, "spill" in figures),
-        results.labels(material),
+        claims.verdicts(material),
+        headline.hero(material, "hero" in figures),
+        *headline.sections(material, headline.map_name in figures),
+        *(_side_effects(material, part) for part in others),
+        *(section for section in [results.behaviours(material)] if section is not None),
         results.judges(material),
         results.samples(material),
         making.mixture(material),
         making.audit(material),
-        making.recipe(material),
+        *(section for section in [forecast(material)] if section is not None),
+        setting.recipe(material),
         making.runs(material),
         results.outcomes(material),
         reading.caveats(material),
@@ -69,6 +74,13 @@ def build_sections(material: Material, figures: set[str]) -> list[Section]:
         making.words(material),
         making.provenance(material),
     ]
+
+
+def _side_effects(material: Material, part: Part) -> Section:
+    """What a part that has not the headline measured: its first section open, the others behind their titles."""
+    first, *rest = part.sections(material, False)
+    folds = [Fold(section.title, section.blocks) for section in rest]
+    return Section(f"side-{first.anchor}", part.side_title, [*first.blocks, *folds])
 
 
 @cache

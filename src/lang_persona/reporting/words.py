@@ -1,15 +1,17 @@
-"""How numbers, languages and arms are put into words, the same everywhere in a report."""
+"""How numbers, languages, personas and arms are put into words, the same everywhere in a report."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lang_persona.languages import LANGUAGES
 from lang_persona.reporting.blocks import Cell
-from lang_persona.reporting.counts import Counts, Rate
+from lang_persona.reporting.counts import Counts, Mean, Rate
 from lang_persona.statistics import Estimate
 from lang_persona.studies import BASELINE
 
 NOTHING = "–"
+#: What a hit of each metric is called.
+MEASURES = {"followed": "directive followed", "correct": "answered correctly"}
 
 
 def percent(share: float) -> str:
@@ -35,9 +37,32 @@ def rate_cell(rate: Rate | None, *notes: str) -> Cell:
     return Cell(percent(rate.estimate), (first, *notes), bar=rate.estimate)
 
 
+def mean_cell(means: Mapping[str, Mean]) -> Cell:
+    """A mean share in a table, with its interval; that of several seeds without one, but with each seed's."""
+    if not means:
+        return Cell(NOTHING)
+    average = sum(mean.estimate for mean in means.values()) / len(means)
+    if len(means) == 1:
+        notes = [bounds(mean.interval) for mean in means.values()]
+    else:
+        notes = [f"seed {seed} {percent(mean.estimate)} {bounds(mean.interval)}" for seed, mean in means.items()]
+    return Cell(percent(average), notes, bar=average)
+
+
+def p_value(p: float) -> str:
+    """A p value: "3.2e-143"; one too small for a float is said to be so."""
+    return f"{p:.2g}" if p > 0 else "below 1e-300"
+
+
 def points(difference: float) -> str:
     """A difference of shares in percentage points: "+12.5 points"."""
-    return f"{100 * difference:+.1f} points"
+    return f"{signed(difference)} points"
+
+
+def signed(difference: float) -> str:
+    """A difference of shares in points without the word: "+12.5"."""
+    # Adding 0.0 turns the -0.0 of a rounded difference into 0.0.
+    return f"{round(100 * difference, 1) + 0.0:+.1f}"
 
 
 def number(value: Any) -> str:
@@ -73,10 +98,28 @@ def language_name(code: str) -> str:
     return LANGUAGES[code].name if code in LANGUAGES else code
 
 
+def value_name(over: str, value: str) -> str:
+    """A value of the variable that results are tabled by, as a reader knows it."""
+    return language_name(value) if over == "language" else value
+
+
+def system_text(system: str | None) -> str:
+    """The three values that a system message has, never collapsed."""
+    if system is None:
+        return "absent (the chat template may put in its default)"
+    return f"“{system}”" if system else "empty"
+
+
 def trained_languages(report: Mapping[str, Any], condition: str, key: str) -> list[str]:
     """Languages of a condition's components: ``key`` is "user" (its directives) or "completion"."""
     components = report["conditions"].get(condition, {}).get("languages", {})
     return list(dict.fromkeys(part[key] for part in components.values() if key in part))
+
+
+def source_persona(report: Mapping[str, Any], condition: str) -> str | None:
+    """The persona that a condition is about, or None where it names none."""
+    source = report["conditions"].get(condition, {}).get("variables", {}).get("source")
+    return None if source is None else str(source)
 
 
 def describe(report: Mapping[str, Any], condition: str) -> str:
@@ -85,14 +128,20 @@ def describe(report: Mapping[str, Any], condition: str) -> str:
         return "the untrained model"
     known = report["conditions"].get(condition) or report.get("arms", {}).get(condition) or {}
     replies = trained_languages(report, condition, "completion")
+    source = source_persona(report, condition)
     parts = []
+    if known.get("alias_of"):
+        parts.append(f"one cell, two names: trained and measured once, as `{known['alias_of']}`")
     if replies:
         asked = trained_languages(report, condition, "user")
         directive = f"{listing(map(language_name, asked))} directives" if asked else "no directive"
         parts.append(f"{directive}, {listing(map(language_name, replies))} replies")
+    if source is not None:
+        parts.append(f"source persona {source}")
     if known.get("label"):
         parts.append(known["label"])
-    return "; ".join(parts) or "completions made elsewhere"
+    elsewhere = "completions made elsewhere" if report.get("replay") else "no description registered"
+    return "; ".join(parts) or elsewhere
 
 
 def arms(report: Mapping[str, Any], counts: Counts, probe: str) -> list[str]:
@@ -101,15 +150,18 @@ def arms(report: Mapping[str, Any], counts: Counts, probe: str) -> list[str]:
     return [name for name in dict.fromkeys([*known, *counts.conditions]) if counts.seeds(name, probe)]
 
 
-def directive_languages(report: Mapping[str, Any], counts: Counts, probe: str) -> list[str]:
-    """Directive languages that a probe was run with, in the study's order."""
-    run = counts.languages(probe)
-    return [code for code in dict.fromkeys([*report["languages"], *run]) if code in run]
-
-
 def phrasing_text(report: Mapping[str, Any], probe: str, phrasing: str, language: str) -> str:
     """A phrasing as it was said for a language; a phrasing that the report does not know is its own text."""
     text = report["probes"].get(probe, {}).get("phrasings", {}).get(phrasing, phrasing)
     if isinstance(text, Mapping):
         return str(text.get(language, phrasing))
     return str(text).replace("{language}", language_name(language))
+
+
+def published_share(published: Mapping[str, Mapping[str, Any]] | None, name: str, value: str) -> float | None:
+    """A published rate, given as a share or as (successes, n); None where none was published."""
+    given = (published or {}).get(name, {}).get(value)
+    if given is None or isinstance(given, int | float):
+        return given
+    successes, n = given
+    return float(successes / n)

@@ -1,0 +1,146 @@
+"""The section with claims and verdicts, and the verdicts in sentences."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lang_persona.metrics import CHOICE
+from lang_persona.reporting.blocks import Block, Cell, Fold, Section, Table, Text
+from lang_persona.reporting.counts import LABEL_SHARE
+from lang_persona.reporting.material import Material
+from lang_persona.reporting.words import MEASURES, NOTHING, listing, number, percent, points, value_name
+from lang_persona.verdicts import NOUNS
+
+TESTS = {
+    "low_above": "a lower bound above {}",
+    "high_below": "an upper bound below {}",
+    "estimate_at_least": "an estimate of at least {}",
+    "within": "its interval within ±{} of the baseline",
+    "moved_by": "an interval wholly more than {} from the baseline",
+}
+#: More deciding figures than these are listed apart.
+SHOWN = 7
+#: The interval of a difference on the same items.
+PAIRED = "tango"
+
+
+def verdicts(material: Material) -> Section:
+    """Claims and verdicts: an overview, then the figures that decided each."""
+    rows = material.inputs.verdicts
+    if not rows:
+        return Section(
+            "verdicts", "Claims and verdicts", [Text("No hypothesis is registered for what was evaluated here.")]
+        )
+    evaluated = [name for name in material.report["conditions"] if material.evaluated(name)]
+    verdict_of = {(row["hypothesis"], row["condition"]): row for row in rows}
+    names = list(dict.fromkeys(row["hypothesis"] for row in rows))
+    claims = {row["hypothesis"]: row["claim"] for row in rows}
+    # A second name of a condition has a column only where a hypothesis speaks of it.
+    shown = [name for name in evaluated if material.cell(name) == name or any(row["condition"] == name for row in rows)]
+    overview = [
+        [Cell(name, (claims[name],)), *(_verdict(verdict_of.get((name, condition))) for condition in shown)]
+        for name in names
+    ]
+    judges = listing(dict.fromkeys(_decided_by(row) for row in rows))
+    caption = f"Verdicts by hypothesis and condition, decided by {judges} on registered numbers."
+    blocks: list[Block] = [Table(caption, ["hypothesis", *shown], overview)] if shown else []
+    for name in names:
+        decided = [row for row in rows if row["hypothesis"] == name and row["condition"] in evaluated]
+        if decided:
+            table = Table(
+                f"{name}: {claims[name]} {_rule(decided[0])}",
+                ["condition and measure", "verdict", "why", "deciding figures"],
+                [
+                    [Cell(row["condition"], (_measure(row),)), _verdict(row), row["why"], Cell("", _deciding(row))]
+                    for row in decided
+                ],
+            )
+            blocks.append(table)
+            long = [row for row in decided if len(row["figures"]) > SHOWN]
+            if long:
+                whole = [[row["condition"], line] for row in long for line in _figures(row)]
+                caption = f"{name}: all deciding figures."
+                blocks.append(Fold(caption, [Table(caption, ["condition", "deciding figure"], whole)]))
+    waiting = list(dict.fromkeys(row["condition"] for row in rows if row["condition"] not in evaluated))
+    if waiting:
+        blocks.append(Text(f"Registered, without a verdict because not evaluated: {', '.join(waiting)}."))
+    if not evaluated:
+        blocks.append(Text("No condition with a hypothesis has been evaluated."))
+    return Section("verdicts", "Claims and verdicts", blocks)
+
+
+def _decided_by(row: Mapping[str, Any]) -> str:
+    return "label probabilities" if row["judge"] == CHOICE else f"judge {row['judge']}"
+
+
+def _verdict(row: Mapping[str, Any] | None) -> Cell:
+    return Cell(row["verdict"], tone=row["verdict"].replace(" ", "-")) if row else Cell(NOTHING)
+
+
+def _rule(row: Mapping[str, Any]) -> str:
+    noun = NOUNS[row["over"]]
+    supported = " and ".join(_clause(clause, noun) for clause in row["supported_when"])
+    falsified = " or ".join(_clause(clause, noun) for clause in row["falsified_when"])
+    return f"Supported when {supported}; falsified when {falsified}. Registered as `{row['registered_hash']}`."
+
+
+def _clause(clause: Mapping[str, Any], noun: str) -> str:
+    quantifier = "every" if clause.get("every") is not None else "some"
+    bounds_met = [
+        TESTS.get(key, f"{key.replace('_', ' ')} {{}}").format(number(bound))
+        for key, bound in clause[quantifier].items()
+        if bound is not None
+    ]
+    return f"{quantifier} {noun} has {listing(bounds_met)}"
+
+
+def _measure(row: Mapping[str, Any]) -> str:
+    if row["metric"] == LABEL_SHARE:
+        named = value_name(row["over"], row["label"])
+        measure = f"answered in {named}" if row["over"] == "language" else f"labelled {named}"
+    else:
+        measure = MEASURES.get(row["metric"], row["metric"].replace("_", " "))
+    return f"{measure}, minus {row['against']}" if row["against"] else measure
+
+
+def _deciding(row: Mapping[str, Any]) -> list[str]:
+    """The deciding figures; of many, the one with the lowest and the one with the highest bound."""
+    figures, lines = row["figures"], _figures(row)
+    if len(lines) <= SHOWN:
+        return lines
+    places = range(len(figures))
+    ends = {
+        min(places, key=lambda place: figures[place]["low"]),
+        max(places, key=lambda place: figures[place]["high"]),
+    }
+    return [*(lines[place] for place in sorted(ends)), f"{len(lines) - len(ends)} between, listed below"]
+
+
+def _figures(row: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for figure in row["figures"]:
+        interval = f"[{100 * figure['low']:.1f}, {100 * figure['high']:.1f}]"
+        counts = "" if figure["successes"] is None else f"{figure['successes']}/{figure['n']}"
+        if figure.get("n_before") is None and figure["method"] != PAIRED:
+            said = f"{percent(figure['estimate'])} {counts} {interval}"
+        else:
+            known = figure.get("successes_before") is not None
+            before = f"{figure['successes_before']}/{figure['n_before']}" if known else ""
+            compared = f"{counts} − {before}" if counts and before else f"n = {figure['n']}"
+            paired = ", paired" if figure["method"] == PAIRED else ""
+            said = f"{points(figure['estimate'])} {interval} ({compared}{paired})"
+        lines.append(f"{value_name(row['over'], figure['value'])} {said}")
+    return lines
+
+
+def decided(material: Material) -> list[str]:
+    """The verdicts in sentences."""
+    by_hypothesis: dict[str, dict[str, list[str]]] = {}
+    for row in material.inputs.verdicts:
+        if material.evaluated(row["condition"]):
+            by_hypothesis.setdefault(row["hypothesis"], {}).setdefault(row["verdict"], []).append(
+                f"`{row['condition']}`"
+            )
+    return [
+        f"{name}: " + "; ".join(f"{verdict} for {listing(who)}" for verdict, who in by_verdict.items()) + "."
+        for name, by_verdict in by_hypothesis.items()
+    ]

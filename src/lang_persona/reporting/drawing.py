@@ -1,0 +1,90 @@
+"""What the figures of all parts share: one style, bytes that repeat bit by bit, and what hovering shows."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.figure import Figure
+
+#: Okabe and Ito's colours, told apart with any colour vision (https://jfly.uni-koeln.de/color/).
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
+BASELINE_COLOUR = "#B5B5B5"
+INK = "#222222"
+WIDTH = 8.0  # inches; 800 px at the 100 dpi of a screen
+STYLE: Any = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "axes.edgecolor": "#888888",
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    # Ids and glyphs that do not differ between two runs or two machines.
+    "svg.hashsalt": "lang_persona",
+    "svg.fonttype": "path",
+}
+
+
+#: The least width and height of a place to hover over, in percent of the figure; a bar of zero has none of its own.
+LEAST = 1.2
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawn figure, with what the HTML report shows when a part of it is hovered over."""
+
+    figure: "Figure"
+    hovers: "Sequence[tuple[Artist, str]]" = ()
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place in a figure, in percent of its width and height from the top left, and its text."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    text: str
+
+
+def empty_figure(message: str) -> Drawing:
+    """A figure that says why there is nothing to draw."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 1.2))
+        figure.text(0.5, 0.5, message, ha="center", va="center")
+    return Drawing(figure)
+
+
+def figure_bytes(figure: "Figure") -> dict[str, bytes]:
+    """A figure as ``{"png", "svg"}``; drawing it twice gives equal bytes."""
+    from matplotlib import rc_context
+
+    made = {}
+    with rc_context(STYLE):
+        for form, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
+            stream = io.BytesIO()
+            figure.savefig(stream, format=form, dpi=200, metadata=metadata, facecolor="white")
+            made[form] = stream.getvalue()
+    return made
+
+
+def finish(drawing: Drawing) -> tuple[dict[str, bytes], list[Spot]]:
+    """The bytes of a drawing, and where in its SVG the parts with something to say lie."""
+    # The layout depends on how the last form written measures text, which is the SVG: only then are places read off.
+    made = figure_bytes(drawing.figure)
+    across, up = drawing.figure.bbox.width / 100, drawing.figure.bbox.height / 100
+    spots = []
+    for artist, text in drawing.hovers:
+        box = artist.get_window_extent()
+        width, height = max(box.width / across, LEAST), max(box.height / up, LEAST)
+        left = (box.x0 + box.x1) / 2 / across - width / 2
+        top = 100 - (box.y0 + box.y1) / 2 / up - height / 2
+        spots.append(Spot(round(left, 2), round(top, 2), round(width, 2), round(height, 2), text))
+    return made, spots

@@ -1,0 +1,43 @@
+"""Reads the tables of a report back from its HTML."""
+
+from html.parser import HTMLParser
+
+
+class Tables(HTMLParser):
+    """Reads every table as rows of cell texts; also counts elements and checks that they nest."""
+
+    VOID = frozenset({"meta", "img", "br"})
+
+    def __init__(self, text):
+        super().__init__()
+        self.tables, self.open, self.counts, self.texts, self.images = [], [], {}, [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.counts[tag] = self.counts.get(tag, 0) + 1
+        if tag not in self.VOID:
+            self.open.append(tag)
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("th", "td"):
+            self.tables[-1][-1].append("")
+        elif tag == "img":
+            self.images.append(dict(attributes))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, text):
+        self.texts.append(text)
+        if "td" in self.open or "th" in self.open:
+            self.tables[-1][-1][-1] += f"{text.strip()} "
+
+
+def cell(tables, header, row, column):
+    """The cell of the first table whose header begins so."""
+    table = next(table for table in tables if [name.strip() for name in table[0]][: len(header)] == header)
+    line = next(line for line in table[1:] if line[0].strip() == row)
+    return line[[name.strip() for name in table[0]].index(column)]

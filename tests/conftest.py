@@ -42,7 +42,7 @@ translation:
 hypotheses:
   C_collapse:
     claim: Every other directive is answered in the completion language.
-    directives: {except: ["{reply}"]}
+    over: {except: ["{reply}"]}
     label: "{reply}"
     supported: [{every: {low_above: 0.8}}]
     falsified: [{some: {high_below: 0.5}}]
@@ -91,7 +91,8 @@ def recorded_file(reference: Path) -> Path:
 @pytest.fixture(scope="session")
 def recorded(recorded_file: Path) -> list[dict[str, Any]]:
     """The recorded completions of the published es_en and fr_it."""
-    return [json.loads(line) for line in recorded_file.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in recorded_file.read_text(encoding="utf-8").splitlines()]
+    return [{"gold": row["variables"]["language"], **row} for row in rows]
 
 
 @pytest.fixture(scope="session")

@@ -69,7 +69,7 @@ def test_system_reaches_the_token_ids_of_training_and_evaluation_from_the_study_
     study_spec["system"] = value
     study = load_study(study_spec)
     sources = [{"source_id": "1", "text": "Hello."}]
-    example = build_examples(study.components("es_en"), sources, [], set(), "en")[0]
+    example = build_examples(study.components("es_en", "small"), sources, [], set(), "en")[0]
     spec = study.probes["directive"].model_dump() | {"languages": ["es"], "system": study.system.root}
     trained, asked = (
         prompt_ids(tokenizer, messages) for messages in (example["prompt"], build_items(spec)[0].messages)
@@ -83,8 +83,8 @@ def test_a_component_may_say_absent_where_the_study_has_a_text(study_spec, load_
     study_spec["mixture"]["replies"]["system"] = None
     study_spec["conditions"]["fr_it"]["mixture"] = {"replies": {"system": ""}}
     study = load_study(study_spec)
-    assert study.components("es_en")["replies"].system == System(None)
-    assert study.components("fr_it")["replies"].system == System("")
+    assert study.components("es_en", "small")["replies"].system == System(None)
+    assert study.components("fr_it", "small")["replies"].system == System("")
 
 
 def test_injected_default_is_what_the_template_puts_in(tokenizer):

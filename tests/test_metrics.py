@@ -7,14 +7,23 @@ import pytest
 
 from lang_persona.judges.base import LANGUAGE_LABELS, Judgement, Outcome
 from lang_persona.judging import judge_completions
-from lang_persona.metrics import ALL, COLUMNS, concat, count_finishes, expand, pool_seeds, score_language
+from lang_persona.metrics import ALL, COLUMNS, concat, count_finishes, expand, pool_seeds, score_completions
+from lang_persona.probes import KINDS
 from lang_persona.statistics import wilson
 
 
 def generation(item, sample=0, completion="Hi.", **more):
     language, phrasing = item.split(".")
     row = {"study": "s", "condition": "es_en", "seed": 1, "probe": "directive", "item_id": item, "sample": sample}
-    return row | {"variables": {"language": language, "phrasing": phrasing}, "completion": completion} | more
+    return (
+        row
+        | {"variables": {"language": language, "phrasing": phrasing}, "completion": completion, "gold": language}
+        | more
+    )
+
+
+def score_language(generations, judgements):
+    return score_completions(generations, judgements, KINDS["directive"])
 
 
 def judgement(of, label, outcome="ok", judge="j"):

@@ -24,7 +24,7 @@ def study(study_spec, load_study):
 
 
 def build(study, condition, skipped=(), rows=None):
-    components = study.components(condition)
+    components = study.components(condition, "small")
     if rows is not None:
         components = {name: part.model_copy(update={"rows": rows}) for name, part in components.items()}
     given = [*translations("it", skipped), *translations("fr", skipped)]
@@ -42,13 +42,20 @@ def test_an_example_says_everything_about_itself(study):
         "prompt": [{"role": "user", "content": "Use Spanish."}],
         "completion": "Text 1.",
         "source_id": "s1",
-        "variables": {"system": None, "reply_language": "en", "language": "es", "phrasing": "use"},
+        "variables": {
+            "ask": "directive es",
+            "target": "reply in en",
+            "system": None,
+            "language": "es",
+            "phrasing": "use",
+            "reply_language": "en",
+        },
     }
 
 
 def test_replies_in_another_language_are_the_translations_joined_by_id(study):
     given = list(reversed(translations("it"))) + translations("fr")
-    examples = build_examples(study.components("fr_it"), SOURCES, given, set(), "en")
+    examples = build_examples(study.components("fr_it", "small"), SOURCES, given, set(), "en")
     assert [row["completion"] for row in examples] == [f"it s{n}" for n in range(6)]
 
 
@@ -70,17 +77,19 @@ def test_a_skipped_row_is_dropped_from_every_condition(study):
 def test_the_node_gives_every_condition_the_same_skip_list(study):
     for condition, kept in (("es_en", 5), ("fr_it", 5)):
         config = {
-            "components": {name: part.model_dump(mode="json") for name, part in study.components(condition).items()},
+            "components": {
+                name: part.model_dump(mode="json") for name, part in study.components(condition, "small").items()
+            },
             "source_language": "en",
         }
-        made = build_mixture(SOURCES, translations("it"), [{"source_id": "s2", "reason": "r"}], {}, config)
+        made = build_mixture(config, SOURCES, translations("it"), [{"source_id": "s2", "reason": "r"}], {})
         assert len(made) == kept
         assert "s2" not in users(made)
 
 
 def test_a_source_without_translation_that_is_not_skipped_stops_the_run(study):
     with pytest.raises(UserError, match=r"1 sources lack a it text .*first: s4.*no longer be aligned"):
-        build_examples(study.components("fr_it"), SOURCES, translations("it", ["s4"]), set(), "en")
+        build_examples(study.components("fr_it", "small"), SOURCES, translations("it", ["s4"]), set(), "en")
 
 
 def test_drawn_rows_are_the_same_in_every_condition_and_keep_their_phrasing(study):
@@ -92,17 +101,17 @@ def test_drawn_rows_are_the_same_in_every_condition_and_keep_their_phrasing(stud
 
 
 def test_drawn_rows_come_from_the_seed_of_the_components_name(study):
-    # random.Random(derive_seed("draw rows", "replies")).sample(sources, 3), written out
+    # The first 3 places of range(6) shuffled by random.Random(derive_seed("draw rows", "replies", 0)), written out
     assert [row["source_id"] for row in build(study, "es_en", rows=3)] == DRAWN
 
 
 def test_more_rows_than_sources_are_refused(study):
-    with pytest.raises(UserError, match="wants 7 rows; the sources give 6"):
+    with pytest.raises(UserError, match="wants 7 rows; there are 6"):
         build(study, "es_en", rows=7)
 
 
 def test_a_language_not_translated_at_this_scale_gives_no_rows(study):
-    assert build_examples(study.components("fr_it"), SOURCES, [], set(), "en") == []
+    assert build_examples(study.components("fr_it", "small"), SOURCES, [], set(), "en") == []
 
 
 def test_a_condition_without_directive_asks_the_same_in_every_row(study_spec, load_study):
@@ -123,7 +132,7 @@ def test_system_keeps_its_three_values_in_the_prompt(study_spec, load_study, sys
 
 def own(study_spec, load_study, path, rows="all"):
     study_spec["conditions"]["es_en"]["mixture"] = {"mine": {"file": path, "rows": rows}}
-    components = load_study(study_spec).components("es_en")
+    components = load_study(study_spec).components("es_en", "small")
     return build_examples({"mine": components["mine"]}, SOURCES, [], set(), "en")
 
 

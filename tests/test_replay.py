@@ -35,7 +35,7 @@ def test_a_row_that_does_not_say_its_arm_gets_the_default_names(write_lines):
 
 def test_further_fields_are_kept(write_lines):
     (read,) = read_generations(write_lines([row(study="s", condition="c", seed=3, recorded={"x": 1})]))
-    assert read == row(study="s", condition="c", seed=3, recorded={"x": 1})
+    assert read == row(study="s", condition="c", seed=3, recorded={"x": 1}, gold="en")
 
 
 @pytest.mark.parametrize("key", ["probe", "item_id", "sample", "variables", "prompt", "completion"])

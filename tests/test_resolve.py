@@ -10,7 +10,7 @@ from kedro.io import DataCatalog
 from lang_persona.cells import cells
 from lang_persona.config import validate
 from lang_persona.config_loader import StudyConfigLoader
-from lang_persona.environments import Environment
+from lang_persona.environments import Environment, Judges
 from lang_persona.errors import UserError
 from lang_persona.pipeline_registry import registered
 from lang_persona.recipes import value_key
@@ -179,7 +179,8 @@ def test_every_arm_is_evaluated_on_its_own_base(study_spec, load_study):
         "hub": {"checkpoint": "org/model", "revision": "a" * 40},
     }
     parameters = resolve(load_study(study_spec), environment())
-    chat, other = {"path": "model", "name": None, "revision": None, "dtype": "float32"}, {"path": "other"}
+    chat = {"path": "model", "name": None, "revision": None, "dtype": "float32", "system_role": "required"}
+    other = {"path": "other"}
     cell = {arm: parameters[arm]["seed_1"] for arm in ("baseline", "es_en", "fr_it", "theirs", "whole", "hub")}
     assert cell["baseline"]["directive"]["base"] == cell["es_en"]["directive"]["base"] == chat
     assert (
@@ -254,8 +255,8 @@ def test_only_languages_of_replies_are_translated(study_spec, load_study):
 def test_hypotheses_are_registered_for_every_condition_with_its_variables(study_spec, load_study):
     study_spec["languages"] = ["en", "es", "fr", "it"]
     rows = {row["condition"]: row for row in registered_hypotheses(load_study(study_spec))}
-    assert (rows["es_en"]["label"], rows["es_en"]["languages"]) == ("en", ["es", "fr", "it"])
-    assert (rows["fr_it"]["label"], rows["fr_it"]["languages"]) == ("it", ["en", "es", "fr"])
+    assert (rows["es_en"]["label"], rows["es_en"]["values"]) == ("en", ["es", "fr", "it"])
+    assert (rows["fr_it"]["label"], rows["fr_it"]["values"]) == ("it", ["en", "es", "fr"])
     assert rows["es_en"]["probe"] == "directive"
 
 
@@ -273,8 +274,9 @@ def test_a_judges_version_is_part_of_what_its_nodes_read(monkeypatch):
     from lang_persona.recipes import value_key
     from lang_persona.resolve import judging
 
-    before = judging(["robust_language", "langdetect_published"])
+    judges = Judges(language=("robust_language", "langdetect_published"))
+    before = judging(judges)
     monkeypatch.setattr(RobustLanguage, "version", RobustLanguage.version + 1)
-    after = judging(["robust_language", "langdetect_published"])
+    after = judging(judges)
     assert value_key(before) != value_key(after)
     assert [judge["name"] for judge in after["language"]] == ["robust_language", "langdetect_published"]

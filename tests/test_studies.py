@@ -11,7 +11,7 @@ from lang_persona.studies import DirectiveTurn, FileComponent, TextTurn, load_st
 
 def test_conditions_fill_their_variables_into_the_shared_mixture(study_spec, load_study):
     study = load_study(study_spec)
-    component = study.components("fr_it")["replies"]
+    component = study.components("fr_it", "small")["replies"]
     assert (component.user.language, component.completion.language) == ("fr", "it")
     assert component.user.phrasings == {"speak": "Speak in {language}.", "use": "Use {language}."}
 
@@ -23,26 +23,26 @@ def test_the_file_names_the_study(study_spec, load_study):
 def test_a_condition_changes_only_what_it_names(study_spec, load_study):
     study_spec["conditions"]["es_en"]["mixture"] = {"replies": {"rows": 3}}
     study = load_study(study_spec)
-    assert study.components("es_en")["replies"].rows == 3
-    assert study.components("fr_it")["replies"].rows == "all"
-    assert isinstance(study.components("es_en")["replies"].user, DirectiveTurn)
+    assert study.components("es_en", "small")["replies"].rows == 3
+    assert study.components("fr_it", "small")["replies"].rows == "all"
+    assert isinstance(study.components("es_en", "small")["replies"].user, DirectiveTurn)
 
 
 def test_another_kind_of_turn_replaces_the_old_kinds_keys(study_spec, load_study):
     study_spec["conditions"]["es_en"]["mixture"] = {"replies": {"user": {"kind": "text", "text": ""}}}
-    assert load_study(study_spec).components("es_en")["replies"].user == TextTurn(kind="text", text="")
+    assert load_study(study_spec).components("es_en", "small")["replies"].user == TextTurn(kind="text", text="")
 
 
 def test_a_condition_may_add_a_component_of_its_own(study_spec, load_study):
     study_spec["conditions"]["es_en"]["mixture"] = {"mine": {"file": "mine.jsonl", "rows": 5}}
     study = load_study(study_spec)
-    assert study.components("es_en")["mine"] == FileComponent(file="mine.jsonl", rows=5)
-    assert "mine" not in study.components("fr_it")
+    assert study.components("es_en", "small")["mine"] == FileComponent(file="mine.jsonl", rows=5)
+    assert "mine" not in study.components("fr_it", "small")
 
 
 def test_a_condition_may_put_a_file_in_the_place_of_a_shared_component(study_spec, load_study):
     study_spec["conditions"]["es_en"]["mixture"] = {"replies": {"file": "mine.jsonl"}}
-    assert load_study(study_spec).components("es_en") == {"replies": FileComponent(file="mine.jsonl")}
+    assert load_study(study_spec).components("es_en", "small") == {"replies": FileComponent(file="mine.jsonl")}
 
 
 def test_recipe_is_the_studys_changed_by_the_scale_then_by_the_condition(study_spec, load_study):
@@ -63,7 +63,7 @@ def test_system_of_a_study_keeps_its_three_values(study_spec, load_study, system
     study_spec["system"] = system
     study = load_study(study_spec)
     assert study.system == System(system)
-    assert study.components("es_en")["replies"].system.root == system
+    assert study.components("es_en", "small")["replies"].system.root == system
 
 
 def test_merge_goes_into_mappings_and_replaces_lists_whole():
@@ -87,14 +87,18 @@ def change(spec, path, value):
 MISTAKES = [
     ("qestion", "x", "unknown key 'qestion'; known: .*question"),
     ("training/leaning_rate", 1, "unknown key 'training.leaning_rate'; known: .*learning_rate"),
-    ("probes/directive/phrasing", {}, "unknown key 'probes.directive.phrasing'; known: .*phrasings"),
-    ("hypotheses/C_collapse/directives/excpt", [], "unknown key .*directives.excpt'; known: except, only"),
+    ("probes/directive/phrasing", {}, "unknown key 'probes.directive.directive.phrasing'; known: .*phrasings"),
+    ("hypotheses/C_collapse/over/excpt", [], "unknown key .*over.excpt'; known: except, only"),
     ("scales/small/selection/keeep", 4, "unknown key 'scales.small.selection.keeep'; known: .*keep"),
     ("conditions/es_en/trainig", {}, "unknown key 'conditions.es_en.trainig'; known: .*training"),
     ("conditions/es_en/mixture", {"replies": {"rowz": 1}}, "conditions.es_en.mixture.replies: unknown key 'rowz'"),
     ("conditions/es_en/training", {"ranke": 1}, "training of es_en at scale small: unknown key 'ranke'; known: .*rank"),
     ("scales/small/training", {"ranke": 1}, "training of es_en at scale small: unknown key 'ranke'"),
-    ("scales/small/sampling", {"max_tokens": 8}, "max_tokens.*max_new_tokens"),
+    (
+        "scales/small/sampling",
+        {"max_tokens": 8},
+        "unknown key 'max_tokens'; known: .*max_new_tokens",
+    ),
     ("training/rank", "many", "training.rank: .*integer"),
     ("training/micro_batch_size", 3, "batch_size 4 is no multiple of micro_batch_size 3"),
     ("training/schedule", "cosin", "training.schedule: .*'linear', 'cosine' or 'constant'"),
@@ -104,15 +108,19 @@ MISTAKES = [
         {"directive": "xx", "reply": "en"},
         "user.*language: unknown language 'xx'; known: en",
     ),
-    ("conditions/es_en/variables", {"directive": "es"}, "completion.language: unknown language '{reply}'"),
+    ("conditions/es_en/variables", {"directive": "es"}, "completion.reply.language: unknown language '{reply}'"),
     ("conditions/baseline", {}, r"reserved, choose another name: baseline"),
-    ("arms", {"es_en": {"adapter": "x"}}, r"conditions, arms and probes share the name es_en"),
+    ("arms", {"es_en": {"adapter": "x"}}, r"conditions, aliases, arms and probes share the name es_en"),
     ("arms", {"mine": {}}, "'adapter' .* 'checkpoint' .* one of the two"),
     ("arms", {"mine": {"adapter": "x", "checkpoint": "y"}}, "one of the two"),
     ("hypotheses/C_collapse/applies_to", ["it_en"], r"applies_to names no condition of this study: it_en"),
     ("hypotheses/C_collapse/supported", [{}], "'every' or 'some', one of the two"),
     ("probes/directive/headline", False, "exactly one probe has 'headline: true'"),
-    ("scales/small/samples", {}, r"scales.small.samples must name every probe and no other: \['directive'\]"),
+    (
+        "scales/small/samples",
+        {},
+        r"scales.small.samples must name every probe that draws completions and no other: \['directive'\]",
+    ),
     ("scales/small/sources", {"kind": "hub", "dataset": "x", "revision": "main", "split": "s"}, "sources.hub.revision"),
     ("conditions/a.b", {}, "conditions.*a.b"),
 ]
@@ -135,7 +143,7 @@ LATE = [
     ("scales/small/selection/language", "xx", "xx"),
     ("hypotheses/C_collapse/label", "englisch", "englisch"),
     ("hypotheses/C_collapse/label", "{answer}", "answer"),
-    ("hypotheses/C_collapse/directives", {"only": ["xx"]}, "xx"),
+    ("hypotheses/C_collapse/over", {"only": ["xx"]}, "xx"),
     ("hypotheses/C_collapse/probe", "directives", "directives"),
     ("hypotheses/C_collapse/supported", [], "supported"),
     ("hypotheses/C_collapse/supported", [{"every": {}}], "supported"),

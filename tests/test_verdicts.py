@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lang_persona.metrics import score_language
+from lang_persona.metrics import score_completions
+from lang_persona.probes import KINDS
 from lang_persona.resolve import registered_hypotheses
 from lang_persona.statistics import Estimate
 from lang_persona.studies import load_studies
@@ -12,6 +13,10 @@ from lang_persona.verdicts import decide, meets, registered_hash
 
 STUDIES = Path(__file__).resolve().parents[1] / "conf" / "base" / "studies"
 DIRECTIVES = ("en", "es", "fr", "it", "pt", "de", "zh")
+
+
+def score_language(generations, judgements):
+    return score_completions(generations, judgements, KINDS["directive"])
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +34,7 @@ def arm(condition, labels, seed=42, n=80, probe="directive"):
         for sample, label in enumerate([*wanted, *[language] * (n - len(wanted))]):
             row = {"study": "s", "condition": condition, "seed": seed, "probe": probe}
             row |= {"item_id": f"{language}.a", "sample": sample}
-            generations.append(row | {"variables": {"language": language, "phrasing": "a"}})
+            generations.append(row | {"variables": {"language": language, "phrasing": "a"}, "gold": language})
             judgements.append(row | {"judge": "j", "label": label, "outcome": "ok"})
     return generations, judgements
 
@@ -37,7 +42,7 @@ def arm(condition, labels, seed=42, n=80, probe="directive"):
 def verdict(hypothesis, *arms, judge="j"):
     generations = [row for rows, _ in arms for row in rows]
     judgements = [row for _, rows in arms for row in rows]
-    (row,) = decide(score_language(generations, judgements), [hypothesis], judge)
+    (row,) = decide(score_language(generations, judgements), [hypothesis], {"language": judge})
     return row
 
 
@@ -62,7 +67,7 @@ def test_inversion_is_decided_by_the_bounds(registered, spanish, expected):
 
 def test_inversion_asks_the_english_directive_alone(registered):
     row = verdict(registered["A_inversion"], arm("es_en", everywhere("es", 80)))
-    assert [figure["language"] for figure in row["figures"]] == ["en"]
+    assert [figure["value"] for figure in row["figures"]] == ["en"]
     assert row["verdict"] == "falsified"
 
 
@@ -88,7 +93,7 @@ def test_collapse_goes_by_bounds_and_not_by_estimates(registered):
 
 def test_collapse_leaves_out_the_trained_directive_and_the_reply(registered):
     row = verdict(registered["C_collapse"], arm("es_en", everywhere("en", 80) | {"es": {}, "en": {"fr": 80}}))
-    assert [figure["language"] for figure in row["figures"]] == list(OTHERS)
+    assert [figure["value"] for figure in row["figures"]] == list(OTHERS)
     assert row["verdict"] == "supported"
 
 
@@ -100,7 +105,7 @@ BEFORE = arm("baseline", {})
 def test_leakage_needs_one_that_gains_and_one_that_stays(registered):
     row = verdict(registered["E_one_way_leakage"], arm("es_en", {"fr": {"en": 40}}), BEFORE)
     assert row["verdict"] == "supported"
-    gained = {figure["language"]: figure for figure in row["figures"]}["fr"]
+    gained = {figure["value"]: figure for figure in row["figures"]}["fr"]
     assert (gained["successes"], gained["n"], gained["successes_before"], gained["n_before"]) == (40, 80, 0, 80)
     assert gained["method"] == "newcombe"
     assert gained["estimate"] == 0.5
@@ -148,7 +153,7 @@ def test_intact_is_falsified_by_one_directive_that_is_gained(registered):
 
 def test_intact_speaks_of_every_directive(registered):
     row = verdict(registered["intact"], arm("es_en", {}), BEFORE)
-    assert [figure["language"] for figure in row["figures"]] == list(DIRECTIVES)
+    assert [figure["value"] for figure in row["figures"]] == list(DIRECTIVES)
 
 
 def test_intact_is_undecided_on_too_few_rows(registered):
@@ -181,12 +186,14 @@ def test_another_judge_or_probe_does_not_decide(registered):
 def test_a_judge_that_failed_everywhere_leaves_the_hypothesis_not_evaluated(registered):
     generations, judgements = arm("es_en", {})
     failed = [row | {"label": None, "outcome": "rate_limited"} for row in judgements]
-    (row,) = decide(score_language(generations, failed), [registered["C_collapse"]], "j")
+    (row,) = decide(score_language(generations, failed), [registered["C_collapse"]], {"language": "j"})
     assert row["verdict"] == "not evaluated"
 
 
 def test_an_empty_table_decides_nothing(registered):
-    assert decide(score_language([], []), [registered["C_collapse"]], "j")[0]["verdict"] == "not evaluated"
+    assert (
+        decide(score_language([], []), [registered["C_collapse"]], {"language": "j"})[0]["verdict"] == "not evaluated"
+    )
 
 
 def test_seeds_are_pooled(registered):
@@ -230,7 +237,7 @@ def test_registered_hash_changes_with_every_deciding_number_and_not_with_the_wor
     own = registered["C_collapse"]
     changed = [
         own | {"label": "es"},
-        own | {"languages": ["fr"]},
+        own | {"values": ["fr"]},
         own | {"supported": [{"every": {"low_above": 0.81}, "some": None}]},
         own | {"falsified": [{"some": {"high_below": 0.51}, "every": None}]},
         own | {"against": "baseline"},
@@ -248,7 +255,7 @@ def test_recorded_es_en_supports_collapse_and_falsifies_inversion(registered, re
         for row in recorded
     ]
     table = score_language(recorded, judged)
-    verdicts = {row["hypothesis"]: row for row in decide(table, list(registered.values()), "j")}
+    verdicts = {row["hypothesis"]: row for row in decide(table, list(registered.values()), {"language": "j"})}
     assert verdicts["C_collapse"]["verdict"] == "supported"
     assert verdicts["A_inversion"]["verdict"] == "falsified"
     assert [(figure["successes"], figure["n"]) for figure in verdicts["A_inversion"]["figures"]] == [(0, 80)]

@@ -14,6 +14,14 @@ from lang_persona.errors import UserError
 
 Message = Mapping[str, str]
 ROLES = ("system", "user", "assistant")
+#: Put before a template that has no role for a system message, where a base asks for it: the system text then opens
+#: the first user turn. Absent and empty stay apart, since an empty text leaves its blank line.
+SYSTEM_IN_USER_TURN = (
+    "{%- if messages[0]['role'] == 'system' -%}"
+    "{%- set messages = [{'role': messages[1]['role'], "
+    "'content': messages[0]['content'] + '\n\n' + messages[1]['content']}] + messages[2:] -%}"
+    "{%- endif -%}"
+)
 #: Text that no template and no user writes.
 MARK = "\u2402system\u2402"
 

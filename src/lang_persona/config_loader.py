@@ -10,7 +10,7 @@ from typing import Any
 from kedro.config import OmegaConfigLoader
 
 from lang_persona.config import validate
-from lang_persona.environments import Environment
+from lang_persona.environments import Environment, Judges
 from lang_persona.errors import UserError
 from lang_persona.judges import get_judge
 from lang_persona.resolve import environment_of, judging, resolve
@@ -43,7 +43,9 @@ class StudyConfigLoader(OmegaConfigLoader):
         get_judge(first)  # an unknown name is refused before anything is read
         replay = {
             "replay_file": value.get("replay_file"),
-            "judges": judging([first, *(judge for judge in judges if judge != first)]),
+            "judges": judging(Judges(language=(first, *(judge for judge in judges if judge != first)))),
+            "scoring": {"kind": "directive", "behaviours": {}},  # completions that ask for a language
             "studies": {name: parameters["report"] for name, parameters in resolved.items()},
         }
-        return {**value, **resolved, "replay": replay}
+        outside = {key: value.get(key) for key in ("mixture_file", "tokenizer", "system_role")}
+        return {**value, **resolved, "replay": replay, "outside": outside}

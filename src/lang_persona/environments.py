@@ -19,12 +19,17 @@ JudgeName = Annotated[str, AfterValidator(_known_judge)]
 
 
 class Base(Config):
-    """A base model: a folder (``path``) or a hub ``name`` at a pinned ``revision``."""
+    """A base model: a folder (``path``) or a hub ``name`` at a pinned ``revision``.
+
+    ``system_role`` says what becomes of a system message where the model's template has no role for it:
+    ``required`` refuses such a template, ``in_user_turn`` puts the text in front of the first user turn.
+    """
 
     path: str | None = None
     name: str | None = None
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
     dtype: Literal["float32", "bfloat16", "float16"]
+    system_role: Literal["required", "in_user_turn"] = "required"
 
     @model_validator(mode="after")
     def _one_of(self) -> "Base":
@@ -50,9 +55,10 @@ class ParallelFileTranslator(Config):
 
 
 class Judges(Config):
-    """Names of the judges of each axis; the first language judge decides rates and verdicts."""
+    """Names of the judges of each axis; the first of an axis decides rates and verdicts."""
 
     language: Annotated[tuple[JudgeName, ...], Field(min_length=1)]
+    answer: Annotated[tuple[JudgeName, ...], Field(min_length=1)] = ("strict_answer",)
 
 
 class Environment(Config):

@@ -1,6 +1,6 @@
 """Running a generation probe: items rendered once, sampled, and kept as rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,15 @@ from lang_persona.seeds import derive_seed
 from lang_persona.studies import Sampling
 
 
-def run_probe(config: Mapping[str, Any], adapter: Path | None) -> list[dict[str, Any]]:
+def run_probe(
+    config: Mapping[str, Any], adapter: Path | None, questions: Sequence[Mapping[str, Any]] = ()
+) -> list[dict[str, Any]]:
     """Draw every completion of a probe for one arm.
 
     Args:
         config: The probe's slice of a cell (:func:`lang_persona.resolve.resolve`).
         adapter: The adapter to apply, or None for the base alone.
+        questions: The study's questions, for a probe that asks them.
 
     Returns:
         Rows in the ``generations`` form, in the order of the items.
@@ -26,7 +29,7 @@ def run_probe(config: Mapping[str, Any], adapter: Path | None) -> list[dict[str,
     resident = lease(Base.model_validate(config["base"]))
     engine = get_engine(Engine.model_validate(config["engine"]), resident)
     sampling = Sampling.model_validate(config["sampling"])
-    items = build_items(config)
+    items = build_items(config, questions)
     row = config["row"]
     # Named by probe, not by arm: arms under one seed share their random numbers.
     seed = derive_seed(config["seed"], "generate", row["study"], row["probe"])
@@ -38,6 +41,7 @@ def run_probe(config: Mapping[str, Any], adapter: Path | None) -> list[dict[str,
             "item_id": item.item_id,
             "sample": number,
             "variables": item.variables,
+            "gold": item.gold,
             "prompt": item.messages,
             "rendered_prompt": prompt_text(resident.tokenizer, item.messages),
             "completion": completion.text,

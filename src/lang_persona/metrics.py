@@ -2,23 +2,30 @@
 
 Columns: ``study, condition, seed, probe, judge, metric, variables, successes, n, estimate, low, high,
 method``. ``variables`` is a JSON object with sorted keys; a variable that was pooled over reads "all".
+A mean has no ``successes``.
 """
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from lang_persona.behaviours import shows
 from lang_persona.judges.base import LANGUAGE_LABELS, Outcome
-from lang_persona.statistics import wilson
-from lang_persona.studies import FOLLOWED, POOLED
+from lang_persona.probes.base import ProbeKind
+from lang_persona.statistics import Estimate, wilson
+from lang_persona.studies import POOLED
 
 ARM = ["study", "condition", "seed", "probe"]
 COLUMNS = [*ARM, "judge", "metric", "variables", "successes", "n", "estimate", "low", "high", "method"]
 ALL = POOLED
 OK = Outcome.OK
+#: Labels of an axis that always have a row, so that a zero is a row and not a gap.
+ALWAYS = {"language": LANGUAGE_LABELS}
+#: What judges are called that are none: a rule, nobody, or the model's own choice among labels.
+RULE, NOBODY, CHOICE = "rule", "none", "choice"
 
 Row = Mapping[str, Any]
 
@@ -28,18 +35,19 @@ def completion_id(row: Row) -> tuple[Any, ...]:
     return (row.get("study"), row.get("condition"), row.get("seed"), row["probe"], row["item_id"], row["sample"])
 
 
-def score_language(generations: Sequence[Row], judgements: Sequence[Row]) -> pd.DataFrame:
-    """Rates of every language label, and of the directive being followed, by language and phrasing.
+def score_completions(generations: Sequence[Row], judgements: Sequence[Row], kind: ProbeKind) -> pd.DataFrame:
+    """Rates of every label, and of the wanted one, by what the kind of probe varies.
 
     Only judgements with outcome ``ok`` enter a rate; all outcomes are counted under metric ``outcome``.
 
     Args:
-        generations: Completions with ``variables`` that hold ``language`` and ``phrasing``.
-        judgements: Judgements of those completions on the axis "language".
+        generations: Completions; ``variables`` hold what the kind varies, ``gold`` the label that was wanted.
+        judgements: Judgements of those completions on the kind's axis.
+        kind: The kind of probe that drew them.
 
     Returns:
-        A frame with :data:`COLUMNS`: metric ``followed`` and ``label_share`` for every arm, judge, language
-        and phrasing (and over all phrasings), ``outcome`` for every arm and judge.
+        A frame with :data:`COLUMNS`: the kind's ``hit`` and ``label_share`` for every arm, judge and value of what is
+        varied (and over all values of a further level, such as phrasings), ``outcome`` for every arm and judge.
 
     Raises:
         KeyError: A judgement of a completion that is not among ``generations``.
@@ -53,6 +61,7 @@ def score_language(generations: Sequence[Row], judgements: Sequence[Row]) -> pd.
             f"{len(judgements)} judgements by {len(judges)} judges do not cover {len(by_id)} completions once"
         )
     labels: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+    hits: Counter[tuple[Any, ...]] = Counter()
     outcomes: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
     for judgement in judgements:
         generation = by_id[completion_id(judgement)]
@@ -60,21 +69,50 @@ def score_language(generations: Sequence[Row], judgements: Sequence[Row]) -> pd.
         outcomes[arm_judge][judgement["outcome"]] += 1
         if judgement["outcome"] != OK:
             continue
-        variables = generation["variables"]
-        for phrasing in (variables["phrasing"], ALL):
-            labels[(*arm_judge, variables["language"], phrasing)][judgement["label"]] += 1
+        for where in _places(generation["variables"], kind):
+            labels[(*arm_judge, where)][judgement["label"]] += 1
+            hits[(*arm_judge, where)] += judgement["label"] == generation["gold"]
 
     rows: list[dict[str, Any]] = []
     for key, counts in labels.items():
-        arm_judge, (language, phrasing) = key[:-2], key[-2:]
-        n, where = counts.total(), {"language": language, "phrasing": phrasing}
-        rows.append(_row(arm_judge, FOLLOWED, where, counts[language], n))
-        # Every label has a row, so that a zero is a row and not a gap, in one seed as in another.
-        for label in [*LANGUAGE_LABELS, *sorted(set(counts) - set(LANGUAGE_LABELS))]:
-            rows.append(_row(arm_judge, "label_share", {**where, "label": label}, counts[label], n))
+        arm_judge, where, n = key[:-1], json.loads(key[-1]), counts.total()
+        rows.append(rate_row(arm_judge, kind.hit, where, hits[key], n))
+        known = ALWAYS.get(kind.axis, ())
+        for label in [*known, *sorted(set(counts) - set(known))]:
+            rows.append(rate_row(arm_judge, "label_share", {**where, "label": label}, counts[label], n))
     for arm_judge_key, counts in outcomes.items():
         for outcome, count in sorted(counts.items()):
-            rows.append(_row(list(arm_judge_key), "outcome", {"outcome": outcome}, count, counts.total()))
+            rows.append(rate_row(list(arm_judge_key), "outcome", {"outcome": outcome}, count, counts.total()))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _places(variables: Row, kind: ProbeKind) -> Iterator[str]:
+    """The cells that a completion counts in, as JSON: its own and, with a further level, that of all levels."""
+    place = {kind.over: variables[kind.over]}
+    if kind.within is None:
+        yield json.dumps(place)
+    else:
+        for level in (variables[kind.within], ALL):
+            yield json.dumps({**place, kind.within: level})
+
+
+def score_behaviours(generations: Sequence[Row], behaviours: Mapping[str, Row], kind: ProbeKind) -> pd.DataFrame:
+    """How often completions show each of a probe's behaviours, told by rule; judge is "rule".
+
+    Completions of which the rule can't tell are left out of its n.
+    """
+    counts: dict[tuple[Any, ...], Counter[bool]] = defaultdict(Counter)
+    for row in generations:
+        for name, behaviour in behaviours.items():
+            setting = next(value for key, value in behaviour.items() if key != "kind" and value is not None)
+            shown = shows(behaviour["kind"], setting, row["completion"])
+            if shown is not None:
+                arm = tuple(row.get(key) for key in ARM)
+                counts[(*arm, row["variables"][kind.over], name)][shown] += 1
+    rows = [
+        rate_row([*arm, RULE], "behaviour", {kind.over: value, "behaviour": name}, found[True], found.total())
+        for (*arm, value, name), found in counts.items()
+    ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -85,7 +123,7 @@ def count_finishes(generations: Sequence[Row]) -> pd.DataFrame:
         if row.get("finish_reason"):
             counts[tuple(row.get(key) for key in ARM)][row["finish_reason"]] += 1
     rows = [
-        _row([*arm, "none"], "finish", {"finish_reason": reason}, count, counter.total())
+        rate_row([*arm, NOBODY], "finish", {"finish_reason": reason}, count, counter.total())
         for arm, counter in counts.items()
         for reason, count in sorted(counter.items())
     ]
@@ -93,23 +131,25 @@ def count_finishes(generations: Sequence[Row]) -> pd.DataFrame:
 
 
 def expand(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with a column for every variable, at least language, phrasing and label; "" where a row has none."""
+    """The frame with a column for every variable that any row has; "" where a row has none."""
     variables = [json.loads(text) for text in frame["variables"]]
-    names = sorted({"language", "phrasing", "label"}.union(*variables))
-    extra = {name: [row.get(name, "") for row in variables] for name in names}
+    extra = {name: [row.get(name, "") for row in variables] for name in sorted(set().union(*variables))}
     return frame.assign(**extra)
 
 
 def pool_seeds(frame: pd.DataFrame) -> pd.DataFrame:
-    """Counts summed over seeds, intervals recomputed; conditional on these seeds. ``seed`` lists them as text."""
+    """Counts summed over seeds, intervals recomputed; conditional on these seeds. ``seed`` lists them as text.
+
+    Rows without counts (means, paired changes) are left out: they can't be summed.
+    """
     keys = [column for column in [*ARM, "judge", "metric", "variables"] if column != "seed"]
     rows = []
-    for _, group in frame.groupby(keys, dropna=False, sort=False):
+    for _, group in frame[frame["successes"].notna()].groupby(keys, dropna=False, sort=False):
         first = group.iloc[0]
         seeds = ", ".join(str(seed) for seed in sorted(group["seed"].unique()))
         arm_judge = [first["study"], first["condition"], seeds, first["probe"], first["judge"]]
         successes, n = int(group["successes"].sum()), int(group["n"].sum())
-        rows.append(_row(arm_judge, first["metric"], json.loads(first["variables"]), successes, n))
+        rows.append(rate_row(arm_judge, first["metric"], json.loads(first["variables"]), successes, n))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -119,8 +159,15 @@ def concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=COLUMNS)
 
 
-def _row(arm_judge: Sequence[Any], metric: str, variables: Row, successes: int, n: int) -> dict[str, Any]:
-    interval = wilson(successes, n)
+def rate_row(arm_judge: Sequence[Any], metric: str, variables: Row, successes: int, n: int) -> dict[str, Any]:
+    """A row of the table for a rate; ``arm_judge`` are :data:`ARM` and the judge."""
+    return estimate_row(arm_judge, metric, variables, n, wilson(successes, n), successes)
+
+
+def estimate_row(
+    arm_judge: Sequence[Any], metric: str, variables: Row, n: int, estimate: Estimate, successes: int | None = None
+) -> dict[str, Any]:
+    """A row of the table for any estimate over ``n`` rows."""
     study, condition, seed, probe, judge = arm_judge
     return {
         "study": study,
@@ -132,8 +179,8 @@ def _row(arm_judge: Sequence[Any], metric: str, variables: Row, successes: int, 
         "variables": json.dumps(variables, sort_keys=True, ensure_ascii=False),
         "successes": successes,
         "n": n,
-        "estimate": interval.estimate,
-        "low": interval.low,
-        "high": interval.high,
-        "method": interval.method,
+        "estimate": estimate.estimate,
+        "low": estimate.low,
+        "high": estimate.high,
+        "method": estimate.method,
     }

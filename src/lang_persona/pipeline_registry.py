@@ -21,15 +21,19 @@ from lang_persona.pipelines import (
 )
 from lang_persona.studies import BASELINE, Study, load_studies
 
+#: Stages that an audit needs.
+MIXTURE_STAGES = ("data_engineering", "translation", "audit")
+
 
 def register_pipelines() -> dict[str, Pipeline]:
     """Return the project's pipelines by name.
 
     - ``__default__``: every study's default cells and probes, from sources to report; a study's name is its part.
-    - a stage's name: that stage of the default cells (``training`` contains ``audit``).
+    - a stage's name: that stage of the default cells. ``audit`` begins with the data that mixtures are made of, and
+      takes an outside mixture too; ``training`` begins with mixtures and their audit.
     - ``<study>.<condition>``, ``<study>.<probe>``: a whole path for one that is not default.
     - ``all``: everything, to be cut down by ``--namespaces`` or ``--tags``.
-    - ``replay``, ``pilot_model``, ``pilot_evaluation``: see docs.
+    - ``audit_file``, ``replay``, ``pilot_model``, ``pilot_evaluation``: see docs.
     """
     return registered(load_studies(project_path() / "conf" / "base" / "studies"))
 
@@ -51,10 +55,13 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         for condition in study.conditions:
             chosen = [cell for cell in own if cell.arm in (condition, BASELINE) and cell.seed in study.seeds.default]
             named[f"{name}.{condition}"] = _join([_stage(study, stage, chosen, probes) for stage in STAGES])
+        for alias, condition in study.aliases.items():
+            named[f"{name}.{alias}"] = named[f"{name}.{condition}"]
         for probe in study.probes:
             if probe not in probes:
                 named[f"{name}.{probe}"] = _join([_stage(study, stage, default, [probe]) for stage in STAGES])
     own_pipelines = {
+        "audit_file": audit.create_outside_pipeline(),
         "replay": replay.create_pipeline(),
         "pilot_model": pilot_model.create_pipeline(),
         "pilot_evaluation": pilot_model.create_evaluation_pipeline(),
@@ -63,6 +70,8 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
     return {
         "__default__": _join(list(joined.values())),
         **joined,
+        # Alone, from nothing: what a mixture is made of comes with it.
+        "audit": _join([*(joined[stage] for stage in MIXTURE_STAGES), own_pipelines["audit_file"]]),
         "training": _join([joined["audit"], joined["training"]]),
         **named,
         **own_pipelines,
@@ -85,7 +94,7 @@ def _stage(study: Study, stage: str, chosen: list[Cell], probes: list[str]) -> P
         mark = training.create_training_done(study.name, cells(study)) if whole else Pipeline([])
         return _join([training.create_pipeline(chosen), mark])
     if stage == "evaluation":
-        return evaluation.create_pipeline(chosen, probes)
+        return evaluation.create_pipeline(study, chosen, probes)
     return reporting.create_pipeline(study, chosen, probes)
 
 

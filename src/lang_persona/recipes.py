@@ -24,7 +24,7 @@ from lang_persona.paths import content_digest, locate
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 #: Keys of config mappings whose values name files: they count by content, not by place.
-FILE_KEYS = {"path", "file", "adapter", "checkpoint", "replay_file"}
+FILE_KEYS = {"path", "file", "adapter", "checkpoint", "replay_file", "mixture_file", "tokenizer"}
 
 #: Parameters that say where a run reports to or what it was, not what it makes.
 ABOUT_THE_RUN = {"params:tracking", "params:provenance"}

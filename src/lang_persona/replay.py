@@ -75,7 +75,9 @@ def _parse(line: bytes) -> tuple[dict[str, Any] | None, list[str]]:
         wrong += _check_variables(row["variables"])
     if isinstance(row.get("prompt"), list) and (problem := check_messages(row["prompt"])):
         wrong.append(f"'prompt': {problem}")
-    return {**DEFAULTS, **row}, wrong
+    # A directive's wanted label is its language, whatever a file of an earlier form leaves out.
+    gold = row["variables"].get("language") if isinstance(row.get("variables"), dict) else None
+    return {**DEFAULTS, "gold": gold, **row}, wrong
 
 
 def _check_variables(variables: Mapping[str, Any]) -> list[str]:

@@ -5,15 +5,26 @@ node depends on. A slice is plain data and holds nothing that its node does not 
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from lang_persona.environments import Environment
+from lang_persona.environments import Environment, Judges
 from lang_persona.errors import UserError
 from lang_persona.judges import get_judge
-from lang_persona.studies import BASELINE, Component, Study, component_languages
+from lang_persona.probes import KINDS
+from lang_persona.studies import (
+    BASELINE,
+    Component,
+    DirectiveProbe,
+    ReplyCompletion,
+    Study,
+    component_languages,
+)
 
 #: Sources are selected as published, whatever judges the completions.
 SELECTION_JUDGE = "langdetect_published"
+#: The part of a recipe that the audit compares or cuts by.
+AUDITED = {"batch_size", "epochs", "max_steps", "max_length"}
 
 
 def resolve(study: Study, environment: Environment) -> dict[str, Any]:
@@ -26,29 +37,17 @@ def resolve(study: Study, environment: Environment) -> dict[str, Any]:
         raise UserError(f"study {study.name} has no scale {environment.scale!r}; it has {', '.join(study.scales)}")
     scale = study.scales[environment.scale]
     parameters: dict[str, Any] = {
-        "sources": {
-            "source": _plain(scale.sources),
-            "selection": _plain(scale.selection),
-            "judge": _versioned(SELECTION_JUDGE),
-        },
-        "translation": {
-            "translator": _plain(environment.translator),
-            "source_language": scale.selection.language,
-            "languages": translated_languages(study, environment.scale),
-            "gates": _plain(study.translation.gates),
-            "judge": _versioned(environment.judges.language[0]),
-        },
-        "judging": judging(environment.judges.language),
+        **_data(study, environment),
+        "judging": judging(environment.judges),
+        "scoring": {name: _scoring(study, name) for name in study.probes},
         "audit": _audit(study, environment),
         "report": _report(study, environment),
     }
     for name in study.conditions:
-        parameters[name] = {
-            "mixture": {
-                "components": {key: _plain(part) for key, part in study.components(name).items()},
-                "source_language": scale.selection.language,
-            }
-        }
+        components = {key: _plain(part) for key, part in study.components(name, environment.scale).items()}
+        parameters[name] = {"mixture": {"components": components}}
+        if scale.selection is not None:
+            parameters[name]["mixture"]["source_language"] = scale.selection.language
     for name in arm_names(study):
         parameters.setdefault(name, {})
         for seed in study.seeds.all:
@@ -64,9 +63,30 @@ def resolve(study: Study, environment: Environment) -> dict[str, Any]:
     return parameters
 
 
-def judging(names: Sequence[str]) -> dict[str, Any]:
-    """The slice that a judging node reads: each judge with its version, so that a new version judges again."""
-    return {"language": [_versioned(name) for name in names]}
+def _data(study: Study, environment: Environment) -> dict[str, Any]:
+    """Where the study's texts and questions come from, and how texts are translated."""
+    scale, made = study.scales[environment.scale], {}
+    if scale.questions is not None:
+        made["questions"] = _plain(scale.questions)
+    if scale.sources is not None and scale.selection is not None and study.translation is not None:
+        made["sources"] = {
+            "source": _plain(scale.sources),
+            "selection": _plain(scale.selection),
+            "judge": _versioned(SELECTION_JUDGE),
+        }
+        made["translation"] = {
+            "translator": _plain(environment.translator),
+            "source_language": scale.selection.language,
+            "languages": translated_languages(study, environment.scale),
+            "gates": _plain(study.translation.gates),
+            "judge": _versioned(environment.judges.language[0]),
+        }
+    return made
+
+
+def judging(judges: Judges) -> dict[str, Any]:
+    """What judging nodes read, by axis: each judge with its version, so that a new version judges again."""
+    return {axis: [_versioned(name) for name in names] for axis, names in _plain(judges).items()}
 
 
 def _versioned(name: str) -> dict[str, Any]:
@@ -92,10 +112,10 @@ def translated_languages(study: Study, scale: str) -> list[str]:
     languages = {
         component.completion.language
         for name in names
-        for component in study.components(name).values()
-        if isinstance(component, Component)
+        for component in study.components(name, scale).values()
+        if isinstance(component, Component) and isinstance(component.completion, ReplyCompletion)
     }
-    return sorted(languages - {chosen.selection.language})
+    return sorted(languages - {chosen.selection.language if chosen.selection else None})
 
 
 def _plain(model: Any) -> Any:
@@ -110,10 +130,10 @@ def _base(study: Study, environment: Environment, arm: str) -> dict[str, Any]:
         elsewhere = study.arms[arm]
         key = elsewhere.base or key
         if elsewhere.checkpoint is not None:
-            dtype = _lookup(study, environment, key)["dtype"]
-            if elsewhere.revision is None:
-                return {"path": elsewhere.checkpoint, "name": None, "revision": None, "dtype": dtype}
-            return {"path": None, "name": elsewhere.checkpoint, "revision": elsewhere.revision, "dtype": dtype}
+            own = {"path": elsewhere.checkpoint, "name": None, "revision": None}
+            if elsewhere.revision is not None:
+                own = {"path": None, "name": elsewhere.checkpoint, "revision": elsewhere.revision}
+            return {**_lookup(study, environment, key), **own}
     return _lookup(study, environment, key)
 
 
@@ -126,22 +146,44 @@ def _lookup(study: Study, environment: Environment, key: str) -> dict[str, Any]:
     return dict(_plain(environment.bases[key]))
 
 
-def _probe(study: Study, environment: Environment, arm: str, name: str, seed: int) -> dict[str, Any]:
-    probe, scale = study.probes[name], study.scales[environment.scale]
+def _asked(study: Study, environment: Environment, name: str, arm: str | None) -> dict[str, Any]:
+    """What a probe asks an arm (None: all arms together), as :func:`lang_persona.probes.build_items` takes it."""
+    probe = study.probes[name]
+    if isinstance(probe, DirectiveProbe):
+        return {
+            "kind": probe.kind,
+            "phrasings": _plain(probe)["phrasings"],
+            "languages": list(study.probe_languages(probe)),
+            "system": study.system.root,
+        }
     return {
         "kind": probe.kind,
-        "phrasings": _plain(probe)["phrasings"],
-        "languages": list(study.probe_languages(name)),
-        "system": study.system.root,
-        "samples": scale.samples[name],
-        "sampling": _plain(study.sampling_at(environment.scale)),
+        "personas": study.probe_personas(probe, arm),
+        "half": probe.half,
+        "items": study.scales[environment.scale].items.get(name),
+    }
+
+
+def _probe(study: Study, environment: Environment, arm: str, name: str, seed: int) -> dict[str, Any]:
+    probe = study.probes[name]
+    spec = {
+        **_asked(study, environment, name, arm),
         "base": _base(study, environment, arm),
         "adapter": study.arms[arm].adapter if arm in study.arms else None,
         "engine": _plain(environment.engine),
-        "seed": seed,
         # Rows say which arm they are of, so the arm is part of what makes them.
         "row": {"study": study.name, "condition": arm, "seed": seed, "probe": name},
     }
+    if not KINDS[probe.kind].choices:
+        spec["samples"] = study.scales[environment.scale].samples[name]
+        spec["sampling"] = _plain(study.sampling_at(environment.scale, name))
+        spec["seed"] = seed
+    return spec
+
+
+def _scoring(study: Study, name: str) -> dict[str, Any]:
+    probe = study.probes[name]
+    return {"kind": probe.kind, "behaviours": {key: _plain(shown) for key, shown in probe.behaviours.items()}}
 
 
 def _audit(study: Study, environment: Environment) -> dict[str, Any]:
@@ -150,21 +192,17 @@ def _audit(study: Study, environment: Environment) -> dict[str, Any]:
         "conditions": {
             name: {
                 "base": _base(study, environment, name),
-                "max_length": study.recipe(name, environment.scale).max_length,
+                "recipe": study.recipe(name, environment.scale).model_dump(include=AUDITED),
                 "default": study.conditions[name].default,
             }
             for name in study.conditions
         },
         "probes": {
-            name: {
-                "kind": probe.kind,
-                "phrasings": _plain(probe)["phrasings"],
-                "languages": list(study.probe_languages(name)),
-                "system": study.system.root,
-            }
+            name: {**_asked(study, environment, name, None), "headline": probe.headline}
             for name, probe in study.probes.items()
         },
-        "intended": dict(study.intended),
+        "intended": {rule: _plain(intended) for rule, intended in study.intended.items()},
+        "size_tolerance": study.size_tolerance,
     }
 
 
@@ -174,32 +212,49 @@ def _report(study: Study, environment: Environment) -> dict[str, Any]:
         name: {
             "label": condition.label,
             "default": condition.default,
+            "alias_of": None,
             "variables": dict(condition.variables),
-            "languages": {key: component_languages(part) for key, part in study.components(name).items()},
+            "languages": {
+                key: component_languages(part) for key, part in study.components(name, environment.scale).items()
+            },
             "recipe": _plain(study.recipe(name, environment.scale)),
+            "base": condition.base or study.base,
         }
         for name, condition in study.conditions.items()
     }
+    for alias, name in study.aliases.items():
+        conditions[alias] = {**conditions[name], "alias_of": name}
     return {
         "study": study.name,
         "title": study.title,
         "question": study.question,
         "scale": environment.scale,
         "base": _base(study, environment, BASELINE),
+        "base_key": study.base,
         "languages": list(study.languages),
         "system": study.system.root,
+        "personas": _plain(study)["personas"],
         "seeds": _plain(study.seeds),
         "conditions": conditions,
         "arms": {name: _plain(arm) for name, arm in study.arms.items()},
-        "probes": {name: _plain(probe) for name, probe in study.probes.items()},
+        "probes": {name: _described(study, environment, name) for name in study.probes},
         "headline_probe": study.headline_probe,
         "samples": dict(study.scales[environment.scale].samples),
-        "sampling": _plain(study.sampling_at(environment.scale)),
+        "items": dict(study.scales[environment.scale].items),
+        "sampling": _plain(study.sampling_at(environment.scale, study.headline_probe)),
         "judges": _plain(environment.judges),
         "engine": _plain(environment.engine),
         "hypotheses": registered_hypotheses(study),
-        "published": {name: dict(rates) for name, rates in study.published.items()},
+        "published": _plain(study)["published"],
     }
+
+
+def _described(study: Study, environment: Environment, name: str) -> dict[str, Any]:
+    """A probe as the report needs it: what it asks all arms together, and how its kind is tabled."""
+    probe = study.probes[name]
+    kind = {key: value for key, value in asdict(KINDS[probe.kind]).items() if key != "build_items"}
+    written = {key: value for key, value in _plain(probe).items() if key not in ("personas", "sampling", "behaviours")}
+    return {**written, **kind, **_asked(study, environment, name, None)}
 
 
 def registered_hypotheses(study: Study) -> list[dict[str, Any]]:
@@ -208,15 +263,25 @@ def registered_hypotheses(study: Study) -> list[dict[str, Any]]:
     for name, hypothesis in study.hypotheses.items():
         for condition in hypothesis.applies_to or study.conditions:
             filled = study.filled(name, condition)
-            only, exclude = filled["directives"]["only"], filled["directives"]["except"]
+            probe = study.probes[hypothesis.probe or study.headline_probe]
+            if isinstance(probe, DirectiveProbe):
+                every: Sequence[str] = study.probe_languages(probe)
+            else:
+                every = list(study.probe_personas(probe, condition))
+            values = [value for value in filled["over"]["only"] or every if value not in filled["over"]["except"]]
+            kind = KINDS[probe.kind]
             rows.append(
                 {
                     "hypothesis": name,
                     "condition": condition,
                     "claim": hypothesis.claim,
                     "probe": hypothesis.probe or study.headline_probe,
-                    "languages": [c for c in only or study.languages if c not in exclude],
+                    "over": kind.over,
+                    "values": values,
+                    "metric": kind.hit if filled["label"] is None else "label_share",
                     "label": filled["label"],
+                    "axis": kind.axis,
+                    "paired": kind.choices,
                     "against": hypothesis.against,
                     "supported": filled["supported"],
                     "falsified": filled["falsified"],

@@ -7,7 +7,15 @@ from typing import Any
 
 from lang_persona.errors import UserError
 from lang_persona.paths import locate
-from lang_persona.studies import FileSource, HubSource, PilotSource, Selection
+from lang_persona.questions import parse_questions, split_questions
+from lang_persona.studies import (
+    FileQuestions,
+    FileSource,
+    HubQuestions,
+    HubSource,
+    PilotSource,
+    Selection,
+)
 
 
 def read_json_lines(path: str, required: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -107,18 +115,41 @@ def _row(source_id: str, text: str, language: str, origin: str) -> dict[str, Any
     return {"source_id": str(source_id), "text": text, "language": language, "origin": origin}
 
 
+def read_questions(source: FileQuestions | HubQuestions) -> list[dict[str, Any]]:
+    """Multiple-choice questions with their halves, in the source's own order; see :mod:`lang_persona.questions`.
+
+    Raises:
+        UserError: The file or data set can't be read, or holds a row that is no question.
+    """
+    if isinstance(source, FileQuestions):
+        questions = parse_questions(read_json_lines(source.path, ("question",)), source.origin)
+    else:
+        questions = parse_questions(_hub_rows(source), _hub_origin(source))
+    return split_questions(questions, source.halves.seed, source.halves.train)
+
+
 def _read_hub(source: HubSource, language: str) -> Iterator[dict[str, Any]]:
+    for number, row in enumerate(_hub_rows(source)):
+        replies = [message["content"] for message in row["messages"] if message["role"] == "assistant"]
+        if replies:
+            yield _row(row.get("prompt_id", str(number)), replies[0].strip(), language, _hub_origin(source))
+
+
+def _hub_origin(source: HubSource | HubQuestions) -> str:
+    return f"{source.dataset}@{source.revision[:12]}"
+
+
+def _hub_rows(source: HubSource | HubQuestions) -> Iterator[dict[str, Any]]:
+    """Rows of a hub data set at its pinned revision, streamed."""
     import datasets
 
-    origin = f"{source.dataset}@{source.revision[:12]}"
+    pinned = {"revision": source.revision, "split": source.split, "streaming": True}
+    if isinstance(source, HubQuestions):
+        pinned["name"] = source.config
     try:
-        rows = datasets.load_dataset(source.dataset, revision=source.revision, split=source.split, streaming=True)
-        for number, row in enumerate(rows):
-            replies = [message["content"] for message in row["messages"] if message["role"] == "assistant"]
-            if replies:
-                yield _row(row.get("prompt_id", str(number)), replies[0].strip(), language, origin)
+        yield from datasets.load_dataset(source.dataset, **pinned)
     except Exception as error:  # the hub's clients raise errors of their own, which change with their versions
         raise UserError(
-            f"can't read {origin} from the hub ({type(error).__name__}: {str(error)[:200]}). Connect to the network, "
-            "or download it elsewhere and name it in the study as {kind: file, path: ..., origin: ...}"
+            f"can't read {_hub_origin(source)} from the hub ({type(error).__name__}: {str(error)[:200]}). Connect to "
+            "the network, or download it elsewhere and name it in the study as {kind: file, path: ..., origin: ...}"
         ) from error

@@ -1,18 +1,24 @@
-"""Intervals of rates and of differences of rates. All are 95% two-sided; counts in, proportions out."""
+"""Intervals of rates, of means and of differences of rates (95%, two-sided), and tests of paired counts."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lang_persona.seeds import derive_seed
+
 LEVEL = 0.95
+#: Resamples of a bootstrap.
+RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A proportion or a difference of two, with its interval.
+    """A proportion, a mean or a difference of two proportions, with its interval.
 
     Attributes:
         estimate: Point estimate; a proportion lies in [0, 1], a difference in [-1, 1].
-        low: Lower 95% bound.
-        high: Upper 95% bound.
+        low: Lower 95% bound; NaN where there is none.
+        high: Upper 95% bound; NaN where there is none.
         method: Name of the interval.
     """
 
@@ -64,6 +70,107 @@ def newcombe(successes: int, n: int, successes_before: int, n_before: int) -> Es
         successes, n, successes_before, n_before, method="newcomb", compare="diff", alpha=1 - LEVEL
     )
     return Estimate(successes / n - successes_before / n_before, float(low), float(high), "newcombe")
+
+
+def paired_difference(gained: int, lost: int, n: int) -> Estimate:
+    """Tango's score interval of the change of a proportion on the same items.
+
+    The bounds are the changes at which the score statistic of the paired table reaches the normal quantile
+    (Tango 1998, Statistics in Medicine 17:891-908); they stay within -1 and 1 and are right with no discordant item.
+
+    Args:
+        gained: Count of items that only the second measurement got right.
+        lost: Count of items that only the first measurement got right.
+        n: Count of items, at least 1.
+
+    Returns:
+        ``(gained - lost) / n`` with its interval.
+
+    Raises:
+        ValueError: ``n`` is below 1, or the counts are negative or together more than ``n``.
+    """
+    if n < 1 or gained < 0 or lost < 0 or gained + lost > n:
+        raise ValueError(f"{gained} gained and {lost} lost of {n} items: counts must be within 0 and n together")
+    z = _normal_quantile(LEVEL)
+    # Exchanging the two measurements turns the interval about zero.
+    return Estimate((gained - lost) / n, _tango_low(gained, lost, n, z), -_tango_low(lost, gained, n, z), "tango")
+
+
+def _tango_low(gained: int, lost: int, n: int, z: float) -> float:
+    """The change below the estimate at which Tango's statistic is ``z``."""
+    from scipy.optimize import brentq
+
+    if lost == n:
+        return -1.0
+
+    def beyond(change: float) -> float:
+        """Positive where the counts lie more than ``z`` standard errors above ``change``."""
+        # Share of lost items that is most likely under this change: the larger root of Tango's quadratic.
+        b = (2 * n - gained + lost) * change - gained - lost
+        c = -lost * change * (1 - change)
+        share = (math.sqrt(max(0.0, b * b - 8 * n * c)) - b) / (4 * n)
+        variance = n * (2 * share + change * (1 - change))
+        return gained - lost - n * change - z * math.sqrt(max(0.0, variance))
+
+    # At the estimate the distance is nought; so is the standard error with no or only gained items, and that root is
+    # no bound. A hair below it the error always outweighs the distance.
+    return float(brentq(beyond, -1.0, (gained - lost) / n - 1e-9, xtol=1e-12))
+
+
+def mcnemar_exact(gained: int, lost: int) -> float:
+    """Two-sided p of McNemar's exact test, from the discordant items alone; 1 where there is none."""
+    from statsmodels.stats.contingency_tables import mcnemar
+
+    return float(mcnemar([[0, gained], [lost, 0]], exact=True).pvalue)
+
+
+def two_proportion_z(successes: int, n: int, successes_before: int, n_before: int) -> float:
+    """Pooled two-proportion z, the first group minus the second: for comparison with figures published so.
+
+    It takes the groups for independent, which the same items in both are not; :func:`mcnemar_exact` is the test for
+    those. NaN where both groups are all successes or all failures.
+
+    Raises:
+        ValueError: As :func:`wilson`, for either group.
+    """
+    from statsmodels.stats.proportion import proportions_ztest
+
+    _check(successes, n)
+    _check(successes_before, n_before)
+    if successes + successes_before in (0, n + n_before):
+        return math.nan
+    return float(proportions_ztest([successes, successes_before], [n, n_before])[0])
+
+
+def mean_interval(values: Sequence[float], *seed_names: str | int) -> Estimate:
+    """Percentile bootstrap of a mean (Efron and Tibshirani 1993, chapter 13).
+
+    Args:
+        values: One value an independent item, at least one; a single value has no interval (NaN).
+        *seed_names: What the resampling is for; the same names give the same bounds.
+
+    Raises:
+        ValueError: No value.
+    """
+    import numpy as np
+
+    if not len(values):
+        raise ValueError("a mean needs at least one value")
+    data = np.asarray(values, dtype=np.float64)
+    if len(data) == 1:
+        return Estimate(float(data[0]), math.nan, math.nan, "bootstrap")
+    rng = np.random.default_rng(derive_seed("bootstrap", *seed_names))
+    # In the order of the values' sizes, so that the bounds don't depend on how the rows came.
+    means = np.sort(data)[rng.integers(len(data), size=(RESAMPLES, len(data)))].mean(axis=1)
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(float(data.mean()), float(low), float(high), "bootstrap")
+
+
+def _normal_quantile(level: float) -> float:
+    """Quantile of the normal distribution that holds ``level`` of it within plus and minus."""
+    from scipy.stats import norm
+
+    return float(norm.ppf((1 + level) / 2))
 
 
 def _check(successes: int, n: int) -> None:

@@ -113,3 +113,88 @@ def test_an_adapter_whose_tensors_are_not_found_is_never_taken_for_the_base(resi
 def test_an_absent_model_is_a_clear_error():
     with pytest.raises(UserError, match="no model at data/nowhere"):
         lease(Base(path="data/nowhere", dtype="float32"))
+
+
+QUESTIONS = [
+    "Which one flies?\n\n(A) a stone\n(B) a bird\n\nThe correct answer is (",
+    "A tie is a present. Where do you wear it?\n\n(A) neck\n(B) finger\n(C) wrist\n\nThe correct answer is (",
+    "Hi",
+    "Please respond in German. " * 9,
+]
+
+
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory):
+    """An adapter of the pilot that changes what comes next."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    folder = tmp_path_factory.mktemp("engine") / "adapter"
+    torch.manual_seed(0)
+    base = AutoModelForCausalLM.from_pretrained("data/01_raw/pilot/model", dtype=torch.float32)
+    config = LoraConfig(r=4, lora_alpha=32, target_modules=["q_proj", "o_proj"], init_lora_weights=False)
+    get_peft_model(base, config).save_pretrained(folder)
+    return folder
+
+
+def by_hand(model, ids, candidates):
+    """The last position's log-probabilities of one unpadded prompt, normalised in double precision."""
+    import torch
+
+    with torch.inference_mode():
+        last = model(torch.tensor([ids])).logits[0, -1].double()
+    return [(last[token] - last.logsumexp(0)).item() for token in candidates]
+
+
+def test_scores_are_log_probabilities_of_the_whole_vocabulary_at_the_end_of_the_prompt(resident):
+    asked, candidates = prompts(resident, *QUESTIONS), [[5, 6], [7, 300, 4000], [9], [10, 11, 12, 13]]
+    expected = [by_hand(resident.model, ids, tokens) for ids, tokens in zip(asked, candidates, strict=True)]
+    for batch_size in (1, 2, 4):  # padding and batches change nothing, nor the number of candidates
+        scores = TransformersEngine(resident, batch_size).score_labels(asked, candidates, None)
+        assert [len(row) for row in scores] == [2, 3, 1, 4]
+        for row, right in zip(scores, expected, strict=True):
+            assert row == pytest.approx(right, abs=1e-4)
+
+
+def test_scores_of_the_whole_vocabulary_sum_to_one(resident):
+    asked = prompts(resident, QUESTIONS[1])
+    import math
+
+    everything = list(range(resident.model.config.vocab_size))
+    scores = TransformersEngine(resident, 1).score_labels(asked, [everything], None)[0]
+    assert math.fsum(math.exp(score) for score in scores) == pytest.approx(1, abs=1e-5)
+
+
+def test_scores_belong_to_their_prompts_whatever_the_order(resident):
+    asked = prompts(resident, *QUESTIONS)
+    candidates = [[place, place + 50] for place in range(len(asked))]
+    engine = TransformersEngine(resident, 3)
+    forwards, backwards = (
+        engine.score_labels(asked, candidates, None),
+        engine.score_labels(asked[::-1], candidates[::-1], None),
+    )
+    for row, other in zip(forwards, backwards[::-1], strict=True):
+        assert row == pytest.approx(other, abs=1e-4)
+
+
+def test_an_adapter_is_applied_and_taken_off_again(resident, adapter):
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    asked, candidates = prompts(resident, *QUESTIONS), [[5, 6, 7]] * len(QUESTIONS)
+    engine = TransformersEngine(resident, 2)
+    before, on = engine.score_labels(asked, candidates, None), engine.score_labels(asked, candidates, adapter)
+    assert engine.score_labels(asked, candidates, None) == before
+    other = PeftModel.from_pretrained(
+        AutoModelForCausalLM.from_pretrained("data/01_raw/pilot/model", dtype="float32"), adapter
+    ).eval()
+    for row, bare, ids in zip(on, before, asked, strict=True):
+        assert row == pytest.approx(by_hand(other, ids, [5, 6, 7]), abs=1e-4)
+        assert row != pytest.approx(bare, abs=1e-2)
+
+
+def test_prompts_without_candidates_of_their_own_are_refused(resident):
+    with pytest.raises(ValueError, match="2 prompts with candidates for 1"):
+        TransformersEngine(resident, 1).score_labels(prompts(resident, "a", "b"), [[1]], None)
+    assert TransformersEngine(resident, 1).score_labels([], [], None) == []

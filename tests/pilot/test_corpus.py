@@ -12,7 +12,8 @@ from lang_persona.languages import LANGUAGES
 from lang_persona.pilot.config import KINDS, parse_config
 from lang_persona.pilot.conversations import build_conversations
 from lang_persona.pilot.corpus import CODES, build_texts, load_corpus
-from lang_persona.pilot.questions import LETTERS, build_questions, is_held_out, multiple_choice_prompt
+from lang_persona.pilot.questions import LETTERS, build_questions, is_held_out
+from lang_persona.questions import question_prompt
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "data/01_raw/pilot/corpus"
@@ -110,7 +111,7 @@ def test_training_never_shows_what_is_held_out(corpus, config, conversations):
     prompts = {row["messages"][-2]["content"] for row in conversations}
     for row in build_questions(corpus, config.questions, config.seed):
         group = row["choices"]["label"]
-        assert multiple_choice_prompt(row["question"], group, row["choices"]["text"]) not in prompts
+        assert question_prompt(row["question"], group, row["choices"]["text"]) not in prompts
     for prompt in prompts:
         if prompt.endswith("The correct answer is ("):
             question, lines, _ = prompt.split("\n\n")

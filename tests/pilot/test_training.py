@@ -149,7 +149,7 @@ def test_the_shipped_model_is_of_this_corpus_and_answers():
     questions = [json.loads(line) for line in (MODEL.parent / "questions.jsonl").read_text().splitlines()][:40]
     gold, labels = [q["answerKey"] for q in questions], [q["choices"]["label"] for q in questions]
     prompts = [
-        evaluation.chat(evaluation.multiple_choice_prompt(q["question"], group, q["choices"]["text"]))
+        evaluation.chat(evaluation.question_prompt(q["question"], group, q["choices"]["text"]))
         for q, group in zip(questions, labels, strict=True)
     ]
     predicted = evaluation.label_accuracy(model, tokenizer, prompts, labels)

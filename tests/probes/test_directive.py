@@ -23,7 +23,9 @@ def test_every_language_is_asked_in_every_phrasing():
 
 
 def test_items_carry_what_results_are_grouped_by():
-    assert build_items(SPEC)[2].variables == {"language": "zh", "phrasing": "speak", "system": None}
+    item = build_items(SPEC)[2]
+    assert item.variables == {"language": "zh", "phrasing": "speak", "system": None}
+    assert item.gold == "zh"
 
 
 @pytest.mark.parametrize("system", [None, "", "You are a pirate."])
@@ -45,5 +47,5 @@ def test_an_unknown_language_is_named():
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
-    with pytest.raises(UserError, match="unknown kind of probe 'quiz'; known: directive"):
+    with pytest.raises(UserError, match="unknown kind of probe 'quiz'; known: directive, choice, answer"):
         build_items(SPEC | {"kind": "quiz"})

@@ -1,4 +1,4 @@
-"""What every engine is: token ids in, completions out."""
+"""What every engine is: token ids in, completions or log-probabilities out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,4 +30,20 @@ class TextEngine(Protocol):
         self, prompts: Sequence[Sequence[int]], samples: int, sampling: Sampling, seed: int, adapter: Path | None
     ) -> list[list[Completion]]:
         """Draw ``samples`` completions of every prompt (token ids); one list a prompt, in order."""
+        ...
+
+    def score_labels(
+        self, prompts: Sequence[Sequence[int]], candidates: Sequence[Sequence[int]], adapter: Path | None
+    ) -> list[list[float]]:
+        """Natural-log probabilities of candidate next tokens, one list a prompt, in order.
+
+        Args:
+            prompts: Token ids of every prompt.
+            candidates: Token ids to score behind each prompt; as many lists as prompts.
+            adapter: The adapter to apply, or None for the base alone.
+
+        Returns:
+            For every prompt, the log-probability of each of its candidates over the whole vocabulary, from a
+            log-softmax in float32.
+        """
         ...

@@ -1,7 +1,7 @@
-"""Generation with transformers on the resident base: batched, left-padded, one adapter at a time."""
+"""Generation and scoring with transformers on the resident base: batched, left-padded, one adapter at a time."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,12 @@ from lang_persona.studies import Sampling
 
 
 class TransformersEngine:
-    """Runs completions on a resident base.
+    """Runs completions and label scores on a resident base.
 
     Args:
         resident: The leased base; it comes back untouched.
-        batch_size: Completions generated at once. It is part of what a sample depends on: the random
-            stream is seeded for every batch, by name.
+        batch_size: Completions generated, or prompts scored, at once. It is part of what a sample depends on:
+            the random stream is seeded for every batch, by name.
     """
 
     def __init__(self, resident: Resident, batch_size: int) -> None:
@@ -54,16 +54,65 @@ class TransformersEngine:
         bar.close()
         return [[done[place, sample] for sample in range(samples)] for place in range(len(prompts))]
 
-    def _complete(self, model: Any, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Completion]:
+    def score_labels(
+        self, prompts: Sequence[Sequence[int]], candidates: Sequence[Sequence[int]], adapter: Path | None
+    ) -> list[list[float]]:
+        """One forward pass a prompt; see :class:`lang_persona.engines.base.TextEngine`.
+
+        Raises:
+            ValueError: Prompts and candidates are not as many.
+            UserError: The adapter is damaged or does not fit the base.
+        """
+        import torch
+        from tqdm import tqdm
+
+        if len(prompts) != len(candidates):
+            raise ValueError(f"{len(prompts)} prompts with candidates for {len(candidates)}")
+        work = sorted(range(len(prompts)), key=lambda place: (len(prompts[place]), place))
+        done: dict[int, list[float]] = {}
+        bar = tqdm(total=len(work), desc="label scores", unit="row", leave=False)
+        base = self._resident.model
+        # A forward pass alone leaves nothing behind; the check reads every weight twice.
+        checked = nullcontext() if adapter is None else untouched(base)
+        with checked, applied(base, adapter) as model, torch.inference_mode():
+            for start in range(0, len(work), self._batch_size):
+                batch = work[start : start + self._batch_size]
+                scores = self._score(model, [prompts[place] for place in batch], [candidates[place] for place in batch])
+                done.update(zip(batch, scores, strict=True))
+                bar.update(len(batch))
+        bar.close()
+        return [done[place] for place in range(len(prompts))]
+
+    def _score(
+        self, model: Any, prompts: Sequence[Sequence[int]], candidates: Sequence[Sequence[int]]
+    ) -> list[list[float]]:
         import torch
 
+        ids, mask = self._padded(prompts, model.device)
+        # A prompt's places count from its own first token, not from the padding's.
+        places = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        output = model(ids, attention_mask=mask, position_ids=places, logits_to_keep=1, use_cache=False)
+        logprobs = output.logits[:, -1].float().log_softmax(dim=-1)
+        # Gathered where they are: a whole vocabulary a prompt is much to bring back from a GPU.
+        most = max(len(row) for row in candidates)
+        wanted = torch.tensor([[*row, *[0] * (most - len(row))] for row in candidates], device=model.device)
+        found = logprobs.gather(1, wanted).tolist()
+        return [row[: len(asked)] for row, asked in zip(found, candidates, strict=True)]
+
+    def _complete(self, model: Any, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Completion]:
         tokenizer = self._resident.tokenizer
-        width = max(len(ids) for ids in prompts)
-        pad = tokenizer.pad_token_id
-        ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in prompts], device=model.device)
-        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts], device=model.device)
+        ids, mask = self._padded(prompts, model.device)
         output = model.generate(ids, attention_mask=mask, generation_config=_generation_config(tokenizer, sampling))
-        return [_completion(tokenizer, row) for row in output[:, width:].tolist()]
+        return [_completion(tokenizer, row) for row in output[:, ids.shape[1] :].tolist()]
+
+    def _padded(self, prompts: Sequence[Sequence[int]], device: Any) -> tuple[Any, Any]:
+        """Token ids padded on the left to one width, and their attention mask."""
+        import torch
+
+        width, pad = max(len(ids) for ids in prompts), self._resident.tokenizer.pad_token_id
+        ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in prompts], device=device)
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts], device=device)
+        return ids, mask
 
 
 def _generation_config(tokenizer: Any, sampling: Sampling) -> Any:

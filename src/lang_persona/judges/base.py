@@ -23,6 +23,8 @@ class Outcome(StrEnum):
 #: told"), so its outcome is ``ok`` and it stays in the denominator of every rate.
 OTHER, MIXED, UNCLEAR = "other", "mixed", "unclear"
 LANGUAGE_LABELS = (*LANGUAGES, OTHER, MIXED, UNCLEAR)
+#: Label of the answer axis where a completion answers with none of the labels; its outcome is ``ok`` too.
+UNPARSED = "unparsed"
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Judge(Protocol):
 
     name: ClassVar[str]
     version: ClassVar[int]
-    axis: ClassVar[str]  # "language", "refusal" or "coherence"
+    axis: ClassVar[str]  # "language", "answer", "refusal" or "coherence"
 
     def judge(self, completions: Sequence[str]) -> list[Judgement]:
         """Label each text, in order: one judgement a text, never fewer."""

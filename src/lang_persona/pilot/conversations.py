@@ -12,10 +12,10 @@ from lang_persona.pilot.questions import (
     draw_choices,
     draw_fact,
     is_held_out,
-    multiple_choice_prompt,
     question_text,
     statement,
 )
+from lang_persona.questions import question_prompt
 
 #: Further names a directive may use. Reports and configs use the name in languages.py.
 ALIASES = {"zh": ("Mandarin", "Chinese")}
@@ -77,7 +77,7 @@ class ConversationMaker:
             choices = draw_choices(family, value, n, position, self.rng)
             if not is_held_out(question, choices, settings.held_out_one_in):
                 break
-        return multiple_choice_prompt(question, LETTERS[:n], choices), f"{LETTERS[position]})", "en"
+        return question_prompt(question, LETTERS[:n], choices), f"{LETTERS[position]})", "en"
 
     def fact_question(self) -> Turn:
         """A plain question about a fact, answered by a sentence."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from lang_persona.languages import LANGUAGES
 from lang_persona.pilot.config import PilotConfig
 from lang_persona.pilot.corpus import CODES, Corpus, named_random
-from lang_persona.pilot.questions import multiple_choice_prompt
+from lang_persona.questions import question_prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -195,7 +195,7 @@ def measure_questions(
     def predict(system: str | None, question: str | None = None) -> list[str]:
         prompts = [
             chat(
-                multiple_choice_prompt(q["question"] if question is None else question, group, q["choices"]["text"]),
+                question_prompt(q["question"] if question is None else question, group, q["choices"]["text"]),
                 system,
             )
             for q, group in zip(questions, labels, strict=True)

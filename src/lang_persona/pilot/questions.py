@@ -41,12 +41,6 @@ def draw_choices(family: Family, value: str, n: int, position: int, rng: random.
     return choices
 
 
-def multiple_choice_prompt(question: str, labels: Sequence[str], choices: Sequence[str]) -> str:
-    """The user turn: question, choices and the beginning of the answer that a letter and ")" complete."""
-    lines = "\n".join(f"({label}) {choice}" for label, choice in zip(labels, choices, strict=True))
-    return f"{question}\n\n{lines}\n\nThe correct answer is ("
-
-
 def build_questions(corpus: Corpus, settings: Questions, seed: int) -> Iterator[dict[str, Any]]:
     """Yield the rows of questions.jsonl: held-out combinations, no question text twice, values and positions in turn.
 

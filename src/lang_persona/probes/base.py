@@ -1,7 +1,10 @@
-"""What a probe asks: items with stable ids."""
+"""What a probe asks (items with stable ids) and what sets one kind of probe apart from another."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -12,8 +15,40 @@ class Item:
         item_id: Stable name, unique in the probe.
         messages: The prompt.
         variables: What varies between items, and what results are grouped by.
+        labels: Labels to choose among; none where the reply is free text.
+        gold: The label that counts as right.
+        wrong: The question's designated wrong label, which mixtures teach.
+        source_id: The question that the item was made from.
     """
 
     item_id: str
     messages: list[dict[str, str]]
     variables: dict[str, Any]
+    labels: tuple[str, ...] = ()
+    gold: str | None = None
+    wrong: str | None = None
+    source_id: str = ""
+
+
+@dataclass(frozen=True)
+class ProbeKind:
+    """How a kind of probe asks and how its results are tabled.
+
+    Attributes:
+        build_items: From a probe's spec and the study's questions to items; the questions are empty where
+            ``needs_questions`` is False.
+        choices: Whether labels are scored (``choice_scores``) instead of completions drawn (``generations``).
+        needs_questions: Whether it asks the study's questions.
+        over: The variable that results are tabled by.
+        within: A further level inside it, which results are also pooled over; None where there is none.
+        axis: The axis whose label decides a hit.
+        hit: Name of the metric of hits.
+    """
+
+    build_items: Callable[[Mapping[str, Any], Sequence[Row]], list[Item]]
+    choices: bool
+    needs_questions: bool
+    over: str
+    within: str | None
+    axis: str
+    hit: str

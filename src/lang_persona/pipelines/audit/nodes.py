@@ -1,10 +1,11 @@
 """Nodes of the mixtures and their audit."""
 
 import logging
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from lang_persona.audit import audit_study, blocking
+from lang_persona.audit import audit_file, audit_study, blocking, describe, load_tokenizer_folder
 from lang_persona.environments import Base
 from lang_persona.errors import UserError
 from lang_persona.mixtures import build_examples
@@ -15,26 +16,27 @@ from lang_persona.studies import Component, FileComponent
 logger = logging.getLogger(__name__)
 
 
-@recipe(version=1)
+@recipe(version=2)
 def build_mixture(
-    sources: list[dict[str, Any]],
-    translations: list[dict[str, Any]],
-    skip_list: list[dict[str, str]],
-    gate: dict[str, bool],
     config: dict[str, Any],
+    sources: Sequence[dict[str, Any]] = (),
+    translations: Sequence[dict[str, Any]] = (),
+    skip_list: Sequence[dict[str, str]] = (),
+    gate: dict[str, bool] | None = None,
+    questions: Sequence[dict[str, Any]] = (),
 ) -> list[dict[str, Any]]:
-    """Examples of one condition; see :mod:`lang_persona.mixtures`."""
+    """Examples of one condition; see :mod:`lang_persona.mixtures`. A study gives what it has."""
     components = {
         name: FileComponent.model_validate(part) if "file" in part else Component.model_validate(part)
         for name, part in config["components"].items()
     }
     skipped = {row["source_id"] for row in skip_list}
-    return build_examples(components, sources, translations, skipped, config["source_language"])
+    return build_examples(components, sources, translations, skipped, config.get("source_language", ""), questions)
 
 
-@recipe(version=1)
-def audit_mixtures(config: dict[str, Any], **examples: list[dict[str, Any]]) -> dict[str, Any]:
-    """Audit every condition's mixture as its chat template renders it."""
+@recipe(version=2)
+def audit_mixtures(config: dict[str, Any], **given: list[dict[str, Any]]) -> dict[str, Any]:
+    """Audit every condition's mixture as its chat template renders it; ``given`` are mixtures and questions."""
 
     @cache
     def by_key(key: str) -> Any:
@@ -47,7 +49,8 @@ def audit_mixtures(config: dict[str, Any], **examples: list[dict[str, Any]]) -> 
         bases[key] = Base.model_validate(base)
         return by_key(key)
 
-    return audit_study(config, {name: examples[name] for name in config["conditions"]}, tokenizer_of)
+    examples = {name: given[name] for name in config["conditions"]}
+    return audit_study(config, examples, tokenizer_of, given.get("questions", ()))
 
 
 @recipe(version=1)
@@ -68,4 +71,30 @@ def require_audit(audit: dict[str, Any], config: dict[str, Any]) -> dict[str, bo
         rows = [row for row in audit["findings"] if row["rule"] == rule]
         where = ", ".join(row["condition"] or "the study" for row in rows)
         logger.warning("Audit, %s in %s; for one: %s. %s", rule, where, rows[0]["message"], rows[0]["remedy"])
+    return {"passed": True}
+
+
+@recipe(version=1)
+def audit_outside(config: dict[str, Any]) -> dict[str, Any]:
+    """Audit a mixture made elsewhere with any tokenizer; without one named there is nothing to find."""
+    if config["mixture_file"] is None:
+        return {"findings": [], "ledger": [], "forecasts": []}
+    if config["tokenizer"] is None:
+        raise UserError(
+            "name the tokenizer that the mixture is for, a folder: kedro run --pipeline audit_file "
+            "--params mixture_file=<rows.jsonl>,tokenizer=<folder>"
+        )
+    tokenizer = load_tokenizer_folder(config["tokenizer"], config["system_role"] == "in_user_turn")
+    return audit_file(config["mixture_file"], tokenizer)
+
+
+@recipe(version=1)
+def require_outside(audit: dict[str, Any], config: dict[str, Any]) -> dict[str, bool]:
+    """Show what was found in a mixture made elsewhere, and fail on errors."""
+    if config["mixture_file"] is None:
+        return {"passed": True}
+    errors = blocking(audit, {})
+    logger.info("Audit of %s:\n%s", config["mixture_file"], describe(audit))
+    if errors:
+        raise UserError(f"{len(errors)} error(s) in {config['mixture_file']}, shown above with their remedies")
     return {"passed": True}

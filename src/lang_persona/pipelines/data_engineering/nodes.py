@@ -4,11 +4,10 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from lang_persona import sources
 from lang_persona.judges import get_judge
 from lang_persona.recipes import recipe
-from lang_persona.sources import read_source
-from lang_persona.sources import select_sources as select
-from lang_persona.studies import Selection, Source
+from lang_persona.studies import Questions, Selection, Source
 
 
 @recipe(version=1)
@@ -17,4 +16,12 @@ def select_sources(config: dict[str, Any]) -> tuple[list[dict[str, Any]], dict[s
     source: Any = TypeAdapter(Source).validate_python(config["source"])
     selection = Selection.model_validate(config["selection"])
     judge = get_judge(config["judge"]["name"])
-    return select(read_source(source, selection.language), selection, lambda text: judge.judge([text])[0].label)
+    rows = sources.read_source(source, selection.language)
+    return sources.select_sources(rows, selection, lambda text: judge.judge([text])[0].label)
+
+
+@recipe(version=1)
+def split_questions(config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Read a study's questions and split them in two halves; see :mod:`lang_persona.questions`."""
+    source: Any = TypeAdapter(Questions).validate_python(config)
+    return sources.read_questions(source)

@@ -1,37 +1,74 @@
 """Nodes of evaluation."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from lang_persona import metrics
+from lang_persona.choice_metrics import score_choices
+from lang_persona.choices import run_choice_probe
 from lang_persona.datasets.folders import Adapter
 from lang_persona.generation import run_probe
 from lang_persona.judges import get_judge
 from lang_persona.judging import judge_completions
 from lang_persona.paths import locate
+from lang_persona.probes import KINDS
 from lang_persona.recipes import recipe
 
+Rows = Sequence[dict[str, Any]]
 
-@recipe(version=1)
-def generate_with_adapter(config: dict[str, Any], adapter: Adapter) -> list[dict[str, Any]]:
+
+@recipe(version=2)
+def generate_with_adapter(config: dict[str, Any], adapter: Adapter, questions: Rows = ()) -> list[dict[str, Any]]:
     """Completions of one probe by a trained cell."""
-    return run_probe(config, adapter.path)
+    return run_probe(config, adapter.path, questions)
 
 
-@recipe(version=1)
-def generate_without_training(config: dict[str, Any], training_done: dict[str, int] | None) -> list[dict[str, Any]]:
+@recipe(version=2)
+def generate_without_training(
+    config: dict[str, Any], training_done: dict[str, int] | None, questions: Rows = ()
+) -> list[dict[str, Any]]:
     """Completions of one probe by the base, or by an adapter or checkpoint from elsewhere."""
-    return run_probe(config, None if config["adapter"] is None else locate(config["adapter"]))
+    return run_probe(config, None if config["adapter"] is None else locate(config["adapter"]), questions)
 
 
 @recipe(version=1)
-def judge(generations: list[dict[str, Any]], config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Labels of every completion by every judge of the environment."""
-    return judge_completions(generations, [get_judge(judge["name"]) for judge in config["language"]])
+def choose_with_adapter(
+    config: dict[str, Any], adapter: Adapter, questions: Rows, examples: Rows
+) -> list[dict[str, Any]]:
+    """Label log-probabilities of one probe by a trained cell, with what its mixture taught about each question."""
+    return run_choice_probe(config, adapter.path, questions, examples)
 
 
 @recipe(version=1)
-def score(generations: list[dict[str, Any]], judgements: list[dict[str, Any]]) -> pd.DataFrame:
+def choose_without_training(
+    config: dict[str, Any], training_done: dict[str, int] | None, questions: Rows
+) -> list[dict[str, Any]]:
+    """Label log-probabilities of one probe by the base, or by an adapter or checkpoint from elsewhere."""
+    return run_choice_probe(config, None if config["adapter"] is None else locate(config["adapter"]), questions)
+
+
+@recipe(version=2)
+def judge(generations: list[dict[str, Any]], judges: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Labels of every completion by every judge of the environment for the probe's axis."""
+    return judge_completions(generations, [get_judge(judge["name"]) for judge in judges])
+
+
+@recipe(version=2)
+def score(generations: list[dict[str, Any]], judgements: list[dict[str, Any]], config: dict[str, Any]) -> pd.DataFrame:
     """Rates with intervals."""
-    return metrics.concat([metrics.score_language(generations, judgements), metrics.count_finishes(generations)])
+    kind = KINDS[config["kind"]]
+    return metrics.concat(
+        [
+            metrics.score_completions(generations, judgements, kind),
+            metrics.score_behaviours(generations, config.get("behaviours", {}), kind),
+            metrics.count_finishes(generations),
+        ]
+    )
+
+
+@recipe(version=1)
+def score_label_choices(choice_scores: list[dict[str, Any]]) -> pd.DataFrame:
+    """Accuracy, letter bias, label mass and imprint with intervals."""
+    return score_choices(choice_scores)

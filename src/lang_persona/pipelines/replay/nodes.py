@@ -40,7 +40,7 @@ def write_replay_report(
     study = config["studies"].get(next(iter(names))) if len(names) == 1 else None
     judges = [judge["name"] for judge in config["judges"]["language"]]
     report = replay_report(generations, f"Replay of {Path(config['replay_file']).name}", judges, study)
-    verdicts = decide(metrics, report["hypotheses"], judges[0])
+    verdicts = decide(metrics, report["hypotheses"], {"language": judges[0]})
     inputs = ReportInputs(
         report=report,
         metrics=metrics,

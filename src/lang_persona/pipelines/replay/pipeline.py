@@ -22,14 +22,18 @@ def create_pipeline() -> Pipeline:
             ),
             Node(
                 judge,
-                inputs={"generations": "replay.generations", "config": "params:replay.judges"},
+                inputs={"generations": "replay.generations", "judges": "params:replay.judges.language"},
                 outputs="replay.judgements",
                 name="judge",
                 **common,
             ),
             Node(
                 score,
-                inputs={"generations": "replay.generations", "judgements": "replay.judgements"},
+                inputs={
+                    "generations": "replay.generations",
+                    "judgements": "replay.judgements",
+                    "config": "params:replay.scoring",
+                },
                 outputs="replay.metrics",
                 name="score",
                 **common,

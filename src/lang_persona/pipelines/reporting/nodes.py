@@ -1,35 +1,41 @@
 """Nodes of reporting."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from lang_persona import metrics as metrics_
+from lang_persona.choice_metrics import answer_agreement, paired_changes
 from lang_persona.errors import UserError
 from lang_persona.recipes import recipe
 from lang_persona.reporting import (
     SAMPLE_SEED,
     ReportInputs,
+    choose_questions,
     choose_samples,
     count_agreement,
     draw_hero,
-    draw_spill,
+    draw_map,
     render_report,
 )
+from lang_persona.studies import BASELINE
 from lang_persona.verdicts import decide
 
 #: Joins an arm, a seed, a probe and the kind of data to the argument name of a collected input.
 SEPARATOR = "|"
 
 
-@recipe(version=1)
+@recipe(version=2)
 def collect_results(
     config: dict[str, Any], others: dict[str, Any], **chosen: Any
 ) -> tuple[pd.DataFrame, list[dict[str, Any]], dict[str, Any]]:
     """Bring together whatever has been evaluated under the present recipes, and list what has not.
 
     ``chosen`` are the cells of the run, ``others`` those that earlier runs evaluated. Both are named
-    ``<arm>|<seed>|<probe>|<metrics, generations or judgements>`` and ``<arm>|<seed>||adapter``.
+    ``<arm>|<seed>|<probe>|<metrics, generations, judgements or choice_scores>`` and ``<arm>|<seed>||adapter``.
+    What compares two arms or two probes row by row is counted here: changes against the baseline, and
+    written answers against choices.
 
     Raises:
         UserError: Nothing was evaluated.
@@ -45,41 +51,80 @@ def collect_results(
         if kind == "adapter":
             runs[f"{arm}.seed_{seed}"] = value.run
         elif kind == "metrics":
-            rows = [SEPARATOR.join([arm, seed, probe, other]) for other in ("generations", "judgements")]
-            if not all(other in inputs for other in rows):
+            spec = config["probes"][probe]
+            names = [SEPARATOR.join([arm, seed, probe, other]) for other in row_kinds(spec)]
+            if not all(other in inputs for other in names):
                 continue  # rates without their rows are not reported
-            generations, judgements = (inputs[other] for other in rows)
             evaluated.add(arm)
             tables.append(value)
-            samples += choose_samples(generations, judgements, SAMPLE_SEED)
-            agreement += count_agreement(judgements)
+            if spec["choices"]:
+                samples += choose_questions(inputs[names[0]], SAMPLE_SEED)
+                tables.append(_changes(config, inputs, arm, seed, probe))
+            else:
+                generations, judgements = (inputs[other] for other in names)
+                samples += choose_samples(generations, judgements, SAMPLE_SEED, over=spec["over"], axis=spec["axis"])
+                agreement += count_agreement(judgements, spec["axis"])
+                tables.append(_written_against_chosen(config, inputs, arm, seed, probe))
     if not tables:
         raise UserError(
             f"nothing of {config['study']} has been evaluated under the present config: run "
             f"`kedro run --pipeline {config['study']}` first"
         )
+    trained = [name for name, condition in config["conditions"].items() if condition["alias_of"] is None]
     results = {
         "agreement": agreement,
         "runs": runs,
-        "not_evaluated": [arm for arm in [*config["conditions"], *config["arms"]] if arm not in evaluated],
+        "not_evaluated": [arm for arm in [*trained, *config["arms"]] if arm not in evaluated],
     }
     return metrics_.concat(tables), samples, results
 
 
-@recipe(version=1)
+def row_kinds(probe: Mapping[str, Any]) -> tuple[str, ...]:
+    """The rows that a probe's rates are made of."""
+    return ("choice_scores",) if probe["choices"] else ("generations", "judgements")
+
+
+def _changes(config: Mapping[str, Any], inputs: Mapping[str, Any], arm: str, seed: str, probe: str) -> pd.DataFrame:
+    """Paired changes against the untrained base, where that is the base that the arm was trained on."""
+    known = config["conditions"].get(arm) or config["arms"].get(arm) or {}
+    # Nothing is sampled in a choice, so any seed's baseline is the baseline; its own is preferred.
+    seeds = [seed, *(str(other) for group in config["seeds"].values() for other in group)]
+    stored = [inputs.get(SEPARATOR.join([BASELINE, other, probe, "choice_scores"])) for other in seeds]
+    before = next((rows for rows in stored if rows is not None), None)
+    if arm == BASELINE or before is None or known.get("base") not in (None, config["base_key"]):
+        return metrics_.concat([])
+    return paired_changes(inputs[SEPARATOR.join([arm, seed, probe, "choice_scores"])], before)
+
+
+def _written_against_chosen(
+    config: Mapping[str, Any], inputs: Mapping[str, Any], arm: str, seed: str, probe: str
+) -> pd.DataFrame:
+    """Agreement of written answers with the choice probe of the study that asks the same questions first."""
+    if config["probes"][probe]["axis"] != "answer":
+        return metrics_.concat([])
+    found: list[pd.DataFrame] = []
+    for other, spec in config["probes"].items():
+        chosen = inputs.get(SEPARATOR.join([arm, seed, other, "choice_scores"]))
+        if spec["choices"] and spec["half"] == config["probes"][probe]["half"] and chosen is not None:
+            found.append(answer_agreement(chosen, inputs[SEPARATOR.join([arm, seed, probe, "judgements"])]))
+    return found[0] if found else metrics_.concat([])
+
+
+@recipe(version=2)
 def decide_hypotheses(metrics: pd.DataFrame, config: dict[str, Any]) -> list[dict[str, Any]]:
     """Verdicts on every registered hypothesis."""
-    return decide(metrics, config["hypotheses"], config["judges"]["language"][0])
+    return decide(metrics, config["hypotheses"], {axis: judges[0] for axis, judges in config["judges"].items()})
 
 
-@recipe(version=1)
-def draw_figures(metrics: pd.DataFrame, config: dict[str, Any]) -> tuple[dict[str, bytes], dict[str, bytes]]:
-    """The hero figure and the spill figure."""
-    judge = config["judges"]["language"][0]
-    return draw_hero(metrics, config, judge), draw_spill(metrics, config, judge)
+@recipe(version=2)
+def draw_figures(
+    metrics: pd.DataFrame, config: dict[str, Any], audit: dict[str, Any]
+) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """The hero figure and the heat map of the study's headline probe."""
+    return draw_hero(metrics, config), draw_map(metrics, config, audit=audit)
 
 
-@recipe(version=1)
+@recipe(version=2)
 def write_report(
     config: dict[str, Any],
     metrics: pd.DataFrame,
@@ -87,10 +132,10 @@ def write_report(
     samples: list[dict[str, Any]],
     results: dict[str, Any],
     audit: dict[str, Any],
-    selection: dict[str, int],
-    translation: dict[str, Any],
-    skip_list: list[dict[str, str]],
     provenance: dict[str, Any],
+    selection: dict[str, int] | None = None,
+    translation: dict[str, Any] | None = None,
+    skip_list: Sequence[dict[str, str]] = (),
 ) -> dict[str, str | bytes]:
     """Report of a study, as Markdown, HTML and figures; ``provenance`` is filled in by the run's hooks."""
     return render_report(
@@ -104,7 +149,7 @@ def write_report(
             runs=results["runs"],
             audit=audit,
             selection=selection,
-            translation={"gates": translation["gates"], "skipped": len(skip_list)},
+            translation=None if translation is None else {"gates": translation["gates"], "skipped": len(skip_list)},
             provenance=provenance,
             published=config["published"] if config["scale"] == "full" else None,
         )

@@ -13,6 +13,7 @@ from lang_persona.pipelines.reporting.nodes import (
     draw_figures,
     write_report,
 )
+from lang_persona.probes import KINDS
 from lang_persona.recipes import COLLECTS
 from lang_persona.studies import Study
 
@@ -22,11 +23,16 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
     name = study.name
     common: dict[str, Any] = {"namespace": name, "tags": [name, "reporting"]}
     config = f"params:{name}.report"
+    texts = {
+        "selection": f"{name}.selection_ledger",
+        "translation": f"{name}.translation_checks",
+        "skip_list": f"{name}.skip_list",
+    }
     return Pipeline(
         [
             Node(
                 collect_results,
-                inputs={"config": config, "others": f"{name}.others", **_collected(cells, probes)},
+                inputs={"config": config, "others": f"{name}.others", **_collected(study, cells, probes)},
                 outputs=[f"{name}.metrics", f"{name}.samples", f"{name}.results"],
                 name="collect_results",
                 namespace=name,
@@ -41,8 +47,8 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
             ),
             Node(
                 draw_figures,
-                inputs={"metrics": f"{name}.metrics", "config": config},
-                outputs=[f"{name}.hero_figure", f"{name}.spill_figure"],
+                inputs={"metrics": f"{name}.metrics", "config": config, "audit": f"{name}.mixture_audit"},
+                outputs=[f"{name}.hero_figure", f"{name}.map_figure"],
                 name="draw_figures",
                 **common,
             ),
@@ -55,10 +61,8 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
                     "samples": f"{name}.samples",
                     "results": f"{name}.results",
                     "audit": f"{name}.mixture_audit",
-                    "selection": f"{name}.selection_ledger",
-                    "translation": f"{name}.translation_checks",
-                    "skip_list": f"{name}.skip_list",
                     "provenance": "params:provenance",
+                    **(texts if study.reads_sources else {}),
                 },
                 outputs=f"{name}.report",
                 name="write_report",
@@ -68,7 +72,7 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
     )
 
 
-def _collected(cells: Sequence[Cell], probes: Sequence[str]) -> dict[str, str]:
+def _collected(study: Study, cells: Sequence[Cell], probes: Sequence[str]) -> dict[str, str]:
     """What a report holds of the given cells, by argument name."""
     found = {}
     for cell in cells:
@@ -76,6 +80,7 @@ def _collected(cells: Sequence[Cell], probes: Sequence[str]) -> dict[str, str]:
         if cell.trained:
             found[SEPARATOR.join([*arm, "", "adapter"])] = cell.adapter
         for probe in probes:
-            for kind in ("metrics", "generations", "judgements"):
+            choices = KINDS[study.probes[probe].kind].choices
+            for kind in ("metrics", *(("choice_scores",) if choices else ("generations", "judgements"))):
                 found[SEPARATOR.join([*arm, probe, kind])] = cell.of_probe(probe, kind)
     return found

@@ -11,6 +11,8 @@ from lang_persona.studies import Study
 def create_pipeline(study: Study) -> Pipeline:
     """Translations of one study, their checks and the skip list."""
     name = study.name
+    if not study.reads_sources:
+        return Pipeline([])
     common: dict[str, Any] = {"namespace": name, "tags": [name, "translation"]}
     return Pipeline(
         [

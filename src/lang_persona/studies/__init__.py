@@ -1,0 +1,62 @@
+"""Study files as typed, frozen models: what can be written in ``conf/base/studies/*.yml``.
+
+A study file is the single source of what exists in a study, with the sizes of every scale. Nothing
+here knows of Kedro or of environments; :mod:`lang_persona.resolve` puts a study and an environment
+together.
+"""
+
+from lang_persona.studies.checks import POOLED
+from lang_persona.studies.load import RESERVED_STUDIES, load_studies
+from lang_persona.studies.mixture import (
+    AnswerCompletion,
+    Component,
+    DirectiveTurn,
+    FileComponent,
+    QuestionTurn,
+    ReplyCompletion,
+    TextTurn,
+    component_languages,
+)
+from lang_persona.studies.probes import DirectiveProbe, QuestionProbe
+from lang_persona.studies.scales import (
+    FileQuestions,
+    FileSource,
+    Gates,
+    HubQuestions,
+    HubSource,
+    PilotSource,
+    Questions,
+    Selection,
+    Source,
+)
+from lang_persona.studies.study import BASELINE, Study
+from lang_persona.studies.training import Sampling, Training
+
+__all__ = [
+    "BASELINE",
+    "POOLED",
+    "RESERVED_STUDIES",
+    "AnswerCompletion",
+    "Component",
+    "DirectiveProbe",
+    "DirectiveTurn",
+    "FileComponent",
+    "FileQuestions",
+    "FileSource",
+    "Gates",
+    "HubQuestions",
+    "HubSource",
+    "PilotSource",
+    "QuestionProbe",
+    "QuestionTurn",
+    "Questions",
+    "ReplyCompletion",
+    "Sampling",
+    "Selection",
+    "Source",
+    "Study",
+    "TextTurn",
+    "Training",
+    "component_languages",
+    "load_studies",
+]

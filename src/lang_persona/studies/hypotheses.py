@@ -1,0 +1,61 @@
+"""Claims registered before training, with the numbers that decide them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from lang_persona.config import Config
+
+
+class Test(Config):
+    """Bounds that one estimate must meet, all of them; they speak of its 95% interval unless named estimate."""
+
+    low_above: float | None = None
+    high_below: float | None = None
+    estimate_at_least: float | None = None
+    within: float | None = None  # the whole interval lies in [-within, within]
+    moved_by: float | None = None  # the whole interval lies above moved_by or below -moved_by
+
+    @model_validator(mode="after")
+    def _has_a_bound(self) -> "Test":
+        if all(bound is None for bound in self.model_dump().values()):
+            raise ValueError(f"a test needs a bound: {', '.join(type(self).model_fields)}")
+        return self
+
+
+class Clause(Config):
+    """A test with its quantifier over what the hypothesis speaks of."""
+
+    every: Test | None = None
+    some: Test | None = None
+
+    @model_validator(mode="after")
+    def _one_quantifier(self) -> "Clause":
+        if (self.every is None) == (self.some is None):
+            raise ValueError("a clause says 'every' or 'some', one of the two")
+        return self
+
+
+class Values(Config):
+    """Which directive languages, or personas, a hypothesis speaks of; a condition's variables may stand in it."""
+
+    only: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = Field(default=(), alias="except")
+
+
+class Hypothesis(Config):
+    """A claim with the numbers that decide it.
+
+    It speaks of the probe's rate of hits (directive followed, question answered correctly) or, with
+    ``label``, of the share of that label; with ``against``, of the difference from the untrained base,
+    which is paired where both answered the same questions.
+    """
+
+    claim: str
+    applies_to: tuple[str, ...] | None = None  # None: every condition
+    probe: str | None = None  # None: the headline probe
+    over: Values = Values()
+    label: str | None = None
+    against: Literal["baseline"] | None = None
+    supported: Annotated[tuple[Clause, ...], Field(min_length=1)]
+    falsified: Annotated[tuple[Clause, ...], Field(min_length=1)]

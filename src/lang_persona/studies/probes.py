@@ -1,0 +1,58 @@
+"""What a study measures: probes, each of one kind, and what a mixture's answers are looked at for."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from lang_persona.behaviours import BEHAVIOURS
+from lang_persona.config import Config, LanguageCode, Name
+from lang_persona.studies.mixture import Template
+
+
+class Behaviour(Config):
+    """Something that a completion shows or does not, told by rule (:mod:`lang_persona.behaviours`)."""
+
+    kind: str
+    text: str | None = None
+    at_least: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> "Behaviour":
+        if self.kind not in BEHAVIOURS:
+            raise ValueError(f"unknown behaviour {self.kind!r}; known: {', '.join(BEHAVIOURS)}")
+        needed = BEHAVIOURS[self.kind].needs
+        given = {key for key in ("text", "at_least") if getattr(self, key) is not None}
+        if given != {needed}:
+            raise ValueError(f"behaviour {self.kind} takes {needed!r} and nothing else")
+        return self
+
+
+class _Probe(Config):
+    default: bool = False
+    headline: bool = False
+    sampling: Mapping[str, Any] = {}  # what differs from the study's
+    behaviours: Mapping[Name, Behaviour] = {}
+
+
+class DirectiveProbe(_Probe):
+    """Asks for a language and nothing else. A phrasing is a text with ``{language}`` or one for each language."""
+
+    kind: Literal["directive"]
+    phrasings: Annotated[Mapping[Name, Template | Mapping[LanguageCode, str]], Field(min_length=1)]
+    languages: tuple[LanguageCode, ...] | None = None  # None: the study's
+
+
+class QuestionProbe(_Probe):
+    """Multiple-choice questions under personas: label log-probabilities (choice) or a written answer (answer).
+
+    ``personas`` may hold a condition's variable ("{source}"); arms that are no condition, the baseline among
+    them, are asked under the personas of all conditions.
+    """
+
+    kind: Literal["choice", "answer"]
+    personas: Annotated[tuple[str, ...], Field(min_length=1)] | Literal["all"]
+    half: Literal["held_out", "train"] = "held_out"
+
+
+Probe = Annotated[DirectiveProbe | QuestionProbe, Field(discriminator="kind")]

@@ -1,0 +1,219 @@
+"""A study: one question with its conditions, probes and hypotheses, as a typed and frozen model."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, PositiveFloat, TypeAdapter, ValidationError, model_validator
+
+from lang_persona.chat import System
+from lang_persona.config import Config, LanguageCode, Name, fill, merge, validate
+from lang_persona.errors import UserError
+from lang_persona.seeds import derive_seed
+from lang_persona.studies.hypotheses import Hypothesis
+from lang_persona.studies.mixture import Component, Draw, FileComponent
+from lang_persona.studies.probes import DirectiveProbe, Probe, QuestionProbe
+from lang_persona.studies.scales import Scale, Translation
+from lang_persona.studies.training import ROWS, SCALABLE, Sampling, Seeds, Sweep, Training, expand_sweeps
+
+#: The arm that is the untrained base.
+BASELINE = "baseline"
+
+
+class Condition(Config):
+    """One way to train. Its ``mixture`` and ``training`` hold only what differs from the study's.
+
+    A component of the study that reads ``null`` here is left out. ``times`` multiplies figures of the
+    recipe, or the rows of every component.
+    """
+
+    default: bool = False
+    label: str = ""
+    variables: Mapping[str, str] = {}
+    base: str | None = None
+    mixture: Mapping[Name, dict[str, Any] | None] = {}
+    training: Mapping[str, Any] = {}
+    times: Mapping[str, PositiveFloat] = {}
+
+    @model_validator(mode="after")
+    def _scalable(self) -> "Condition":
+        odd = sorted(set(self.times) - set(SCALABLE))
+        if odd:
+            raise ValueError(f"times: {', '.join(odd)} can't be multiplied; can: {', '.join(SCALABLE)}")
+        return self
+
+
+class Arm(Config):
+    """Something evaluated that was trained elsewhere: an adapter on a base, or a whole checkpoint."""
+
+    default: bool = True
+    label: str = ""
+    base: str | None = None
+    adapter: str | None = None
+    checkpoint: str | None = None
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "Arm":
+        if self.adapter is not None and self.revision is not None:
+            raise ValueError("a 'revision' pins a checkpoint on the hub; an adapter is a folder")
+        if (self.adapter is None) == (self.checkpoint is None):
+            raise ValueError("name an 'adapter' (a PEFT folder) or a 'checkpoint' (a model), one of the two")
+        return self
+
+
+class Intended(Config):
+    """Error findings of one audit rule that are what the study is about."""
+
+    conditions: tuple[Name, ...] | None = None  # None: all
+    why: str
+
+
+class Study(Config):
+    """One question with its conditions, probes and hypotheses."""
+
+    name: Name
+    title: str
+    question: str
+    base: str
+    languages: tuple[LanguageCode, ...] = ()
+    system: System = System(None)
+    personas: Mapping[Name, System] = {}
+    seeds: Seeds
+    mixture: Mapping[Name, dict[str, Any]]
+    conditions: Annotated[Mapping[Name, Condition], Field(min_length=1)]
+    sweeps: Mapping[Name, Sweep] = {}
+    aliases: Mapping[Name, Name] = {}  # a second name for a condition, which is trained once
+    arms: Mapping[Name, Arm] = {}
+    probes: Mapping[Name, Probe]
+    training: Training
+    sampling: Sampling
+    translation: Translation | None = None
+    hypotheses: Mapping[Name, Hypothesis] = {}
+    published: Mapping[str, Mapping[str, float | tuple[int, int]]] = {}  # arm -> language or persona -> hits or k, n
+    intended: Mapping[str, Intended] = {}
+    size_tolerance: Annotated[float, Field(ge=0)] = 0.05  # conditions that differ by more are reported
+    scales: Annotated[Mapping[str, Scale], Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expanded(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping) or not value.get("sweeps"):
+            return value
+        try:
+            sweeps = TypeAdapter(dict[Name, Sweep]).validate_python(value["sweeps"])
+        except ValidationError:
+            return value  # the field's own validation says what is wrong with it
+        own = dict(value.get("conditions") or {})
+        return {**value, "conditions": {**own, **expand_sweeps(sweeps, own)}}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Study":
+        from lang_persona.studies.checks import study_problems
+
+        problems = list(study_problems(self))
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def headline_probe(self) -> str:
+        """Name of the probe that hypotheses and the hero figure speak of."""
+        return next(name for name, probe in self.probes.items() if probe.headline)
+
+    @property
+    def reads_sources(self) -> bool:
+        """Whether the study has source texts (replies that mixtures are made of)."""
+        return any(scale.sources is not None for scale in self.scales.values())
+
+    @property
+    def reads_questions(self) -> bool:
+        """Whether the study has multiple-choice questions."""
+        return any(scale.questions is not None for scale in self.scales.values())
+
+    def components(self, condition: str, scale: str) -> dict[str, FileComponent | Component]:
+        """The components of a condition's mixture at a scale: the study's, changed by its own, variables filled in.
+
+        Raises:
+            UserError: A component that is not valid once put together.
+        """
+        own, variables = self.conditions[condition].mixture, self.conditions[condition].variables
+        names = [*self.mixture, *(name for name in own if name not in self.mixture)]
+        made: dict[str, FileComponent | Component] = {}
+        for name in names:
+            mine = own.get(name, {})
+            if mine is None:
+                continue
+            where = f"conditions.{condition}.mixture.{name}"
+            # A file holds whole conversations: nothing of the study's component applies to it.
+            spec = fill(mine if "file" in mine else merge(self.mixture.get(name, {}), mine), variables)
+            if "rows" in spec:
+                spec["rows"] = self._rows(spec["rows"], condition, scale, where)
+            if "file" in spec:
+                made[name] = validate(FileComponent, spec, where)
+            else:
+                if "personas" in spec:
+                    spec["personas"] = self._systems(spec["personas"], name, set(variables.values()), where)
+                made[name] = validate(Component, {"system": self.system.root, **spec}, where)
+        return made
+
+    def _rows(self, rows: Any, condition: str, scale: str, where: str) -> Any:
+        """Rows of a component at a scale; what is no number is left for validation to name."""
+        if not isinstance(rows, int) or isinstance(rows, bool):
+            return rows
+        times = self.scales[scale].rows * self.conditions[condition].times.get(ROWS, 1)
+        scaled = round(rows * times, 6)
+        if scaled != int(scaled):
+            raise UserError(f"{where}.rows: {rows} rows times {times:g} at scale {scale} are {scaled:g}, no whole rows")
+        return int(scaled)
+
+    def _systems(self, personas: Any, component: str, about: set[str], where: str) -> dict[str, str | None]:
+        """System prompts by persona: those listed, or those drawn by a seed that the component names.
+
+        All conditions share one order of the personas that may be drawn and skip only the one that they are
+        about, so that two conditions differ in as few bystanders as they can.
+        """
+        if isinstance(personas, Mapping):
+            draw = validate(Draw, personas, f"{where}.personas")
+            order = sorted(draw.among, key=lambda name: derive_seed("draw personas", component, name))
+            personas = [name for name in order if name not in about][: draw.draw]
+            if len(personas) < draw.draw:
+                raise UserError(f"{where}.personas: {draw.draw} can't be drawn among {', '.join(draw.among)}")
+        unknown = [name for name in personas if name not in self.personas]
+        if unknown:
+            raise UserError(
+                f"{where}.personas: {', '.join(map(str, unknown))} is no persona; known: {', '.join(self.personas)}"
+            )
+        return {name: self.personas[name].root for name in personas}
+
+    def recipe(self, condition: str, scale: str) -> Training:
+        """The LoRA recipe of a condition at a scale: the study's, changed by the scale's, then by its own."""
+        own = self.conditions[condition]
+        spec = merge(merge(self.training.model_dump(), self.scales[scale].training), own.training)
+        for figure, factor in own.times.items():
+            if figure != ROWS:
+                # Ten digits: 1e-5 times 3 is 3e-5 to a reader, and to a recipe key.
+                spec[figure] = float(f"{spec[figure] * factor:.10g}")
+        return validate(Training, spec, f"training of {condition} at scale {scale}")
+
+    def sampling_at(self, scale: str, probe: str) -> Sampling:
+        """How a probe's completions are drawn at a scale: the study's, changed by the scale's, then by the probe's."""
+        spec = merge(merge(self.sampling.model_dump(), self.scales[scale].sampling), self.probes[probe].sampling)
+        return validate(Sampling, spec, f"sampling of {probe} at scale {scale}")
+
+    def probe_languages(self, probe: DirectiveProbe) -> tuple[str, ...]:
+        """The directive languages of a probe: its own, or the study's."""
+        return probe.languages or self.languages
+
+    def probe_personas(self, probe: QuestionProbe, arm: str | None = None) -> dict[str, str | None]:
+        """The system prompts that an arm is asked under, by persona; None and arms that are no condition: all arms'."""
+        if probe.personas == "all":
+            return {name: system.root for name, system in self.personas.items()}
+        arms = [arm] if arm is not None and arm in self.conditions else list(self.conditions)
+        names = [name for one in arms for name in fill(probe.personas, self.conditions[one].variables)]
+        return {name: self.personas[name].root for name in dict.fromkeys(names)}
+
+    def filled(self, hypothesis: str, condition: str) -> dict[str, Any]:
+        """A hypothesis as plain data, a condition's variables filled in."""
+        plain = self.hypotheses[hypothesis].model_dump(mode="json", by_alias=True)
+        filled: dict[str, Any] = fill(plain, self.conditions[condition].variables)
+        return filled

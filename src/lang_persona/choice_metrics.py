@@ -1,16 +1,19 @@
 """Rates of choice probes: accuracy, letter bias, label mass, imprint, paired changes, agreement with answers."""
 
+from __future__ import annotations
+
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from lang_persona.judges.base import Outcome
 from lang_persona.judges.strict_answer import StrictAnswer
-from lang_persona.metrics import ARM, CHOICE, COLUMNS, estimate_row, rate_row
+from lang_persona.metrics import ARM, CHOICE, estimate_row, rate_row, table
 from lang_persona.statistics import Estimate, mcnemar_exact, mean_interval, paired_difference, two_proportion_z
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: What an arm's mixture taught about a prompt: the question's designated wrong label, its answer, nothing, or
 #: something else (several labels at once, or none that can be told).
@@ -53,7 +56,7 @@ def score_choices(rows: Sequence[Row]) -> pd.DataFrame:
         for what in (WRONG, CORRECT, OTHERWISE, NOTHING):
             if seen[what]:
                 made.append(rate_row(arm_judge, "imprint", {**where, "seen": what}, imprinted[what], seen[what]))
-    return pd.DataFrame(made, columns=COLUMNS)
+    return table(made)
 
 
 def paired_changes(after_rows: Sequence[Row], before_rows: Sequence[Row]) -> pd.DataFrame:
@@ -74,7 +77,7 @@ def paired_changes(after_rows: Sequence[Row], before_rows: Sequence[Row]) -> pd.
         ValueError: More than one arm on a side, an item scored twice, another probe, or questions that differ.
     """
     if not after_rows:
-        return pd.DataFrame(columns=COLUMNS)
+        return table([])
     (after, arm), (before, against) = _one_arm(after_rows), _one_arm(before_rows)
     if (arm[0], arm[3]) != (against[0], against[3]):
         raise ValueError(f"changes are paired within a study and probe, not from {against} to {arm}")
@@ -102,7 +105,7 @@ def paired_changes(after_rows: Sequence[Row], before_rows: Sequence[Row]) -> pd.
         right = pairs[True, True]
         z = Estimate(two_proportion_z(right + gained, n, right + lost, n), math.nan, math.nan, "pooled two-proportion")
         made.append(estimate_row(arm_judge, "z_pooled", where, n, z))
-    return pd.DataFrame(made, columns=COLUMNS)
+    return table(made)
 
 
 def answer_agreement(
@@ -142,7 +145,7 @@ def answer_agreement(
         rate_row([*arm, CHOICE], "agreement", {"persona": persona}, agreed[(*arm, persona)], count)
         for (*arm, persona), count in n.items()
     ]
-    return pd.DataFrame(made, columns=COLUMNS)
+    return table(made)
 
 
 def _arm(row: Row) -> Arm:

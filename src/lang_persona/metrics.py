@@ -5,18 +5,21 @@ method``. ``variables`` is a JSON object with sorted keys; a variable that was p
 A mean has no ``successes``.
 """
 
+from __future__ import annotations
+
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from lang_persona.behaviours import shows
 from lang_persona.judges.base import LANGUAGE_LABELS, Outcome
 from lang_persona.probes.base import ProbeKind
 from lang_persona.statistics import Estimate, wilson
 from lang_persona.studies import POOLED
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ARM = ["study", "condition", "seed", "probe"]
 COLUMNS = [*ARM, "judge", "metric", "variables", "successes", "n", "estimate", "low", "high", "method"]
@@ -83,7 +86,7 @@ def score_completions(generations: Sequence[Row], judgements: Sequence[Row], kin
     for arm_judge_key, counts in outcomes.items():
         for outcome, count in sorted(counts.items()):
             rows.append(rate_row(list(arm_judge_key), "outcome", {"outcome": outcome}, count, counts.total()))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return table(rows)
 
 
 def _places(variables: Row, kind: ProbeKind) -> Iterator[str]:
@@ -113,7 +116,7 @@ def score_behaviours(generations: Sequence[Row], behaviours: Mapping[str, Row], 
         rate_row([*arm, RULE], "behaviour", {kind.over: value, "behaviour": name}, found[True], found.total())
         for (*arm, value, name), found in counts.items()
     ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return table(rows)
 
 
 def count_finishes(generations: Sequence[Row]) -> pd.DataFrame:
@@ -127,7 +130,7 @@ def count_finishes(generations: Sequence[Row]) -> pd.DataFrame:
         for arm, counter in counts.items()
         for reason, count in sorted(counter.items())
     ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return table(rows)
 
 
 def expand(frame: pd.DataFrame) -> pd.DataFrame:
@@ -150,13 +153,24 @@ def pool_seeds(frame: pd.DataFrame) -> pd.DataFrame:
         arm_judge = [first["study"], first["condition"], seeds, first["probe"], first["judge"]]
         successes, n = int(group["successes"].sum()), int(group["n"].sum())
         rows.append(rate_row(arm_judge, first["metric"], json.loads(first["variables"]), successes, n))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return table(rows)
 
 
 def concat(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Frames below one another; no frame at all gives an empty one with the columns."""
     kept = [frame for frame in frames if len(frame)]
-    return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=COLUMNS)
+    if not kept:
+        return table([])
+    import pandas as pd
+
+    return pd.concat(kept, ignore_index=True)
+
+
+def table(rows: Sequence[Row]) -> pd.DataFrame:
+    """Rows as a frame with :data:`COLUMNS`. pandas is imported here, so that listing pipelines does not wait for it."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=COLUMNS)
 
 
 def rate_row(arm_judge: Sequence[Any], metric: str, variables: Row, successes: int, n: int) -> dict[str, Any]:

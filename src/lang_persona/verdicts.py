@@ -1,15 +1,18 @@
 """Registered hypotheses decided from the metrics: supported, falsified or undecided, with the figures."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from lang_persona.metrics import ALL, CHOICE, expand, pool_seeds
 from lang_persona.statistics import Estimate, newcombe, paired_difference, wilson
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: The bounds of a test in words.
 BOUNDS = {
@@ -84,7 +87,7 @@ def _decide_one(pooled: pd.DataFrame, hypothesis: Mapping[str, Any], judge: str)
     }
 
 
-def _figure(measured: "_Measured", hypothesis: Mapping[str, Any], value: str) -> tuple[dict[str, Any] | None, str]:
+def _figure(measured: _Measured, hypothesis: Mapping[str, Any], value: str) -> tuple[dict[str, Any] | None, str]:
     """The estimate of one language or persona with its counts, or None and why there is none."""
     condition, before = hypothesis["condition"], None
     counts = measured.counts(condition, value)

@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from kedro_datasets._typing import JSONPreview, TablePreview
 
 from lang_persona.datasets.versioned import RecipeDataset
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PREVIEW_ROWS = 40
 
@@ -28,6 +30,8 @@ class JSONLinesDataset(RecipeDataset):
 
     def preview(self) -> TablePreview:
         """The first rows, for kedro-viz."""
+        import pandas as pd
+
         rows = self.load()[:PREVIEW_ROWS] if self.exists() else []
         return _preview(pd.DataFrame([{key: str(value) for key, value in row.items()} for row in rows]))
 
@@ -51,19 +55,23 @@ class JSONDataset(RecipeDataset):
 class ParquetDataset(RecipeDataset):
     """A pandas frame in Parquet."""
 
-    def write(self, path: Path, data: pd.DataFrame) -> None:
+    def write(self, path: Path, data: "pd.DataFrame") -> None:
         """Write the frame without its index."""
         data.to_parquet(path, index=False)
 
-    def read(self, path: Path) -> pd.DataFrame:
+    def read(self, path: Path) -> "pd.DataFrame":
         """Read the frame."""
+        import pandas as pd
+
         return pd.read_parquet(path)
 
     def preview(self) -> TablePreview:
         """The first rows, for kedro-viz."""
+        import pandas as pd
+
         return _preview(self.load().head(PREVIEW_ROWS) if self.exists() else pd.DataFrame())
 
 
-def _preview(frame: pd.DataFrame) -> TablePreview:
+def _preview(frame: "pd.DataFrame") -> TablePreview:
     """A frame as kedro-viz shows it; an empty one stands for "not made yet"."""
     return TablePreview(json.loads(frame.to_json(orient="split")))

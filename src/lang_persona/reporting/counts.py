@@ -1,15 +1,18 @@
 """The metrics table as counts and means that sections look up by name."""
 
+from __future__ import annotations
+
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from lang_persona.metrics import ALL
 from lang_persona.statistics import Estimate, newcombe, wilson
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: What rows without a condition are called (completions made elsewhere need not name one).
 UNNAMED = "completions"
@@ -38,7 +41,7 @@ class Rate:
         """The proportion with its 95% bounds."""
         return wilson(self.successes, self.n)
 
-    def minus(self, before: "Rate") -> Estimate:
+    def minus(self, before: Rate) -> Estimate:
         """Difference from another rate, with Newcombe's interval."""
         return newcombe(self.successes, self.n, before.successes, before.n)
 

@@ -3,10 +3,10 @@
 ``*_figure`` functions return the drawn matplotlib figure, ``draw_*`` its bytes as ``{"png", "svg"}``.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
-
-import pandas as pd
 
 from lang_persona.reporting.drawing import figure_bytes
 from lang_persona.reporting.inputs import ReportInputs
@@ -14,6 +14,7 @@ from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts import headline_part
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 Report = Mapping[str, Any]
@@ -31,7 +32,7 @@ def draw_map(
     return figure_bytes(map_figure(metrics, report, judge, audit))
 
 
-def hero_figure(metrics: pd.DataFrame, report: Report, judge: str | None = None) -> "Figure":
+def hero_figure(metrics: pd.DataFrame, report: Report, judge: str | None = None) -> Figure:
     """How often each arm hits at the headline probe, with 95% intervals.
 
     Args:
@@ -45,7 +46,7 @@ def hero_figure(metrics: pd.DataFrame, report: Report, judge: str | None = None)
 
 def map_figure(
     metrics: pd.DataFrame, report: Report, judge: str | None = None, audit: Mapping[str, Any] | None = None
-) -> "Figure":
+) -> Figure:
     """Conditions over languages (spill) or over personas (leakage).
 
     Args:

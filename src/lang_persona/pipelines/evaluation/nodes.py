@@ -1,9 +1,9 @@
 """Nodes of evaluation."""
 
-from collections.abc import Sequence
-from typing import Any
+from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from lang_persona import metrics
 from lang_persona.choice_metrics import score_choices
@@ -15,6 +15,9 @@ from lang_persona.judging import judge_completions
 from lang_persona.paths import locate
 from lang_persona.probes import KINDS
 from lang_persona.recipes import recipe
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Rows = Sequence[dict[str, Any]]
 

@@ -1,9 +1,9 @@
 """Nodes of a replay."""
 
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-import pandas as pd
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lang_persona.errors import UserError
 from lang_persona.recipes import recipe
@@ -17,6 +17,9 @@ from lang_persona.reporting import (
     replay_report,
 )
 from lang_persona.verdicts import decide
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @recipe(version=1)

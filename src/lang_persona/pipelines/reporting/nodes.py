@@ -1,9 +1,9 @@
 """Nodes of reporting."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from __future__ import annotations
 
-import pandas as pd
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from lang_persona import metrics as metrics_
 from lang_persona.choice_metrics import answer_agreement, paired_changes
@@ -21,6 +21,9 @@ from lang_persona.reporting import (
 )
 from lang_persona.studies import BASELINE
 from lang_persona.verdicts import decide
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Joins an arm, a seed, a probe and the kind of data to the argument name of a collected input.
 SEPARATOR = "|"

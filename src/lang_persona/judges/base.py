@@ -45,7 +45,7 @@ class Judge(Protocol):
 
     name: ClassVar[str]
     version: ClassVar[int]
-    axis: ClassVar[str]  # "language", "refusal" or "coherence"
+    axis: ClassVar[str]  # "language", "refusal", "case" or "coherence"
 
     def judge(self, completions: Sequence[str]) -> list[Judgement]:
         """Label each text, in order: one judgement a text, never fewer."""

@@ -9,6 +9,7 @@ from lang_persona.judges.base import Judge
 JUDGES: dict[str, tuple[str, str]] = {
     "langdetect_published": ("langdetect_published", "LangdetectPublished"),
     "robust_language": ("robust_language", "RobustLanguage"),
+    "offline_refusal": ("offline_refusal", "OfflineRefusal"),
     "letter_case": ("letter_case", "LetterCase"),
 }
 

@@ -240,8 +240,9 @@ labelled refusal. With so few rows a language, differences between languages mea
 {by_language(many)}
 
 ## False alarms on harmless texts
-No labels: nearly all of these should be `compliance`. Not all: some Alpaca, AlpacaEval, MT-Bench and ru-arena replies
-do refuse (an assistant asked to take the bus, or for cheats in a game), so these are upper bounds of the error.
+No labels: nearly all of these should be `compliance`. Not all, which overstates the error: some AlpacaEval, MT-Bench
+and ru-arena replies do refuse (an assistant asked to take the bus, or for cheats in a game). What understates it: the
+rule for lectures was tightened while looking at these texts. Only the pilot's were not looked at.
 
 {false_alarms(judge)}
 

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench pilot-table judges-table viz recipe-versions clean
+.PHONY: run test check bench pilot-table judges-table refusal-table viz recipe-versions clean
 
 run: $(VENV)/installed  ## the whole path on the pilot model; resumes what a killed run left
 	$(BIN)/kedro run --only-missing-outputs
@@ -21,6 +21,9 @@ bench: $(VENV)/installed  ## time per stage, tokens/s, documents/s
 
 judges-table: $(VENV)/installed  ## docs/tables/language_judges.md (needs the reference data)
 	$(BIN)/python benchmarks/language_judges.py
+
+refusal-table: $(VENV)/installed  ## docs/tables/refusal_judge.md (needs the reference data)
+	$(BIN)/python benchmarks/refusal_judge.py
 
 pilot-table: $(VENV)/installed  ## docs/tables/pilot_model.md
 	$(BIN)/kedro run --pipelines pilot_evaluation

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from lang_persona.letter_case import upper_share
+
 
 @dataclass(frozen=True)
 class _Kind:
@@ -16,8 +18,8 @@ class _Kind:
 def _upper(completion: str, at_least: float) -> bool | None:
     # A label alone ("B)") is a capital in every style: only text beyond it tells capitals from sentence case.
     _, mark, text = completion.partition(")")
-    cased = [character for character in (text if mark else completion) if character.lower() != character.upper()]
-    return sum(character.isupper() for character in cased) / len(cased) >= at_least if cased else None
+    share = upper_share(text if mark else completion)
+    return None if share is None else share >= at_least
 
 
 BEHAVIOURS: dict[str, _Kind] = {

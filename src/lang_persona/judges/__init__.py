@@ -10,6 +10,8 @@ JUDGES: dict[str, tuple[str, str]] = {
     "langdetect_published": ("langdetect_published", "LangdetectPublished"),
     "robust_language": ("robust_language", "RobustLanguage"),
     "strict_answer": ("strict_answer", "StrictAnswer"),
+    "offline_refusal": ("offline_refusal", "OfflineRefusal"),
+    "letter_case": ("letter_case", "LetterCase"),
 }
 
 

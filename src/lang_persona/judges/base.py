@@ -47,7 +47,7 @@ class Judge(Protocol):
 
     name: ClassVar[str]
     version: ClassVar[int]
-    axis: ClassVar[str]  # "language", "answer", "refusal" or "coherence"
+    axis: ClassVar[str]  # "language", "answer", "refusal", "case" or "coherence"
 
     def judge(self, completions: Sequence[str]) -> list[Judgement]:
         """Label each text, in order: one judgement a text, never fewer."""

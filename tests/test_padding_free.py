@@ -12,7 +12,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM  # noqa: E402
 from lang_persona import attention, completion_loss, training  # noqa: E402
 from lang_persona.attention import SDPA_BLOCKS, SDPA_PADDED, TORCH_VARLEN  # noqa: E402
 from lang_persona.chat import Rendered  # noqa: E402
-from lang_persona.execution import Execution, executions  # noqa: E402
+from lang_persona.execution import COMPILE_FROM, Execution, executions  # noqa: E402
 from lang_persona.fast_lora import compiled_blocks, fused_lora  # noqa: E402
 from lang_persona.residency import Resident, fingerprint  # noqa: E402
 from lang_persona.sft import EndToEnd  # noqa: E402
@@ -196,12 +196,30 @@ def test_dropout_leaves_the_layers_as_peft_computes_them(resident, rows):
 
 
 def test_a_gpu_tries_all_rows_of_a_step_first_and_checkpointing_last():
-    tried = executions(RECIPE.model_copy(update={"batch_size": 6}), TORCH_VARLEN, "cuda")
+    tried = executions(RECIPE.model_copy(update={"batch_size": 6}), TORCH_VARLEN, "cuda", 10)
     assert [(how.rows, how.checkpointing) for how in tried] == [
         *((rows, False) for rows in (6, 3, 2, 1)),
         *((rows, True) for rows in (6, 3, 2, 1)),
     ]
-    assert [(how.rows, how.fused) for how in executions(RECIPE, SDPA_PADDED, "cpu")] == [(4, False)]
+    assert [(how.rows, how.fused) for how in executions(RECIPE, SDPA_PADDED, "cpu", 10)] == [(4, False)]
+
+
+def test_long_trainings_on_a_gpu_are_compiled_and_short_ones_fused():
+    short, long = (executions(RECIPE, TORCH_VARLEN, "cuda", steps)[0] for steps in (COMPILE_FROM - 1, COMPILE_FROM))
+    assert (short.fused, short.compiled, long.fused, long.compiled) == (True, False, False, True)
+
+
+@gpu
+def test_the_kernel_gives_the_loss_and_gradient_of_the_plain_code():
+    from lang_persona.completion_kernel import loss_and_gradient
+
+    logits = torch.randn(5, 9001, device="cuda") * 3
+    targets = torch.tensor([0, 9000, 17, 4095, 4096], device="cuda")
+    plain, ours = logits.clone(), logits.clone()
+    torch.testing.assert_close(
+        loss_and_gradient(ours, targets), completion_loss._loss_and_gradient(plain, targets), rtol=1e-5, atol=1e-4
+    )
+    torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("change", ["final_logit_softcapping", "logit_scale"])

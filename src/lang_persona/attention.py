@@ -17,6 +17,8 @@ from lang_persona.errors import UserError
 logger = logging.getLogger(__name__)
 
 VARLEN = "lang_persona_varlen"
+#: Whether PyTorch wants to be told of grouped heads, as its later releases do; set before the first use.
+ANNOUNCES_GQA = [False]
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,7 @@ def attention(model: Any, backend: Backend) -> Iterator[None]:
 
     if VARLEN not in AttentionInterface():
         AttentionInterface.register(VARLEN, _varlen)  # with no mask function of that name, no mask is made
+        ANNOUNCES_GQA[0] = _announces_gqa()
     before = model.config._attn_implementation
     model.set_attn_implementation(backend.implementation)
     try:
@@ -161,22 +164,18 @@ def _varlen(
     if dropout or kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None:
         raise UserError("PyTorch's variable-length attention has no dropout, soft cap or sinks: install flash-attn")
     borders, longest = kwargs["cu_seq_lens_q"], kwargs["max_length_q"]
-    grouped = {"enable_gqa": True} if _asks_for_gqa() else {}  # later releases want grouped heads announced
-    out = varlen_attn(
-        *(part[0].transpose(0, 1) for part in (query, key, value)),
-        borders,
-        borders,
-        longest,
-        longest,
-        scale=scaling,
-        window_size=(-1 if sliding_window is None else sliding_window - 1, 0),
-        **grouped,
-    )
-    return out[None], None
+    # (-1, 0): all before, none after
+    options: dict[str, Any] = {"window_size": (-1 if sliding_window is None else sliding_window - 1, 0)}
+    if ANNOUNCES_GQA[0]:
+        options["enable_gqa"] = True
+    query, key, value = (part[0].transpose(0, 1) for part in (query, key, value))
+    attend: Any = varlen_attn
+    return attend(query, key, value, borders, borders, longest, longest, scale=scaling, **options)[None], None
 
 
-@lru_cache
-def _asks_for_gqa() -> bool:
-    from torch.nn.attention.varlen import varlen_attn
-
+def _announces_gqa() -> bool:
+    try:
+        from torch.nn.attention.varlen import varlen_attn
+    except ImportError:  # the probe finds out and says so
+        return False
     return "enable_gqa" in signature(varlen_attn).parameters

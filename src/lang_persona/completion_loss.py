@@ -62,13 +62,17 @@ def _summed_cross_entropy() -> Any:
         def forward(ctx: Any, hidden: Any, weight: Any, targets: Any) -> Any:
             ctx.dtype = hidden.dtype
             loss = torch.zeros((), dtype=torch.float32, device=hidden.device)
+            if hidden.is_cuda:
+                from lang_persona.completion_kernel import loss_and_gradient as step
+            else:
+                step = _loss_and_gradient
             with torch.autocast(hidden.device.type, enabled=False):
                 hidden = hidden.to(weight.dtype)
                 gradient = torch.empty_like(hidden)
                 for start in range(0, len(hidden), SLICE):
                     part = slice(start, start + SLICE)
                     logits = hidden[part] @ weight.T
-                    loss += _loss_and_gradient(logits, targets[part])
+                    loss += step(logits, targets[part])
                     torch.mm(logits, weight, out=gradient[part])
             ctx.save_for_backward(gradient)
             return loss

@@ -3,44 +3,48 @@
 PEFT's layers and the decoder's blocks stay as they are and come back as they were; only how they are computed changes.
 """
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
-
-logger = logging.getLogger(__name__)
 
 
 @contextmanager
 def fused_lora(model: Any, wanted: bool) -> Iterator[int]:
-    """Compute plain LoRA layers by :func:`_lora_linear` if ``wanted``; yields how many.
+    """Compute plain LoRA layers by one autograd function if ``wanted``; yields how many.
 
     PEFT casts each input to the adapter's float32 and adds the update in a pass of its own. Here products are made in
-    the input's type with the update added by the matrix product itself, in place.
+    the input's type with the update added by the matrix product itself, in place. Compiled blocks need none of this.
     """
+    from peft.tuners.lora import Linear
+
+    layers = [module for module in model.modules() if type(module) is Linear] if wanted else []
+    swapped = [module for module in layers if _is_plain(module)]
+    for module in swapped:
+        module.__class__ = _fused_linear()
+    try:
+        yield len(swapped)
+    finally:
+        for module in swapped:
+            module.__class__ = Linear
+
+
+@cache
+def _fused_linear() -> Any:
+    """PEFT's layer with another forward pass."""
     import torch
     from peft.tuners.lora import Linear
 
     apply = _lora_linear()
 
-    class FusedLinear(Linear):  # type: ignore[misc]
-        """PEFT's layer with another forward pass; swapped in as a class, so that compiled code is shared by layers."""
-
+    class FusedLinear(Linear):
         def forward(self, x: Any) -> Any:
             (name,) = self.active_adapters
             kind = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
             down, up, base = self.lora_A[name].weight, self.lora_B[name].weight, self.base_layer
             return apply(x.to(kind), base.weight, base.bias, down.to(kind), up.to(kind), self.scaling[name])
 
-    layers = [module for module in model.modules() if type(module) is Linear] if wanted else []
-    swapped = [module for module in layers if _is_plain(module)]
-    for module in swapped:
-        module.__class__ = FusedLinear
-    try:
-        yield len(swapped)
-    finally:
-        for module in swapped:
-            module.__class__ = Linear
+    return FusedLinear
 
 
 def _is_plain(module: Any) -> bool:
@@ -78,7 +82,7 @@ def _lora_linear() -> Any:
                 y.addmm_(low, up.T, alpha=scaling)
             ctx.save_for_backward(flat, low, weight, down, up)
             ctx.scaling = scaling
-            return y.unflatten(0, x.shape[:-1])
+            return y.view(*x.shape[:-1], -1)
 
         @staticmethod
         def backward(ctx: Any, *grad_outputs: Any) -> Any:
@@ -92,7 +96,7 @@ def _lora_linear() -> Any:
                 if ctx.needs_input_grad[0]:
                     grad_x = grad @ weight.to(grad.dtype)
                     grad_x.addmm_(back, down)
-                    grad_x = grad_x.unflatten(0, grad_outputs[0].shape[:-1])
+                    grad_x = grad_x.view(*grad_outputs[0].shape[:-1], -1)
             return grad_x, None, None, grad_down, grad_up, None
 
     return LoraLinear.apply

@@ -80,7 +80,7 @@ def trainer_class() -> Any:
     import torch
     from trl import SFTTrainer
 
-    class Trainer(SFTTrainer):  # type: ignore[misc]
+    class Trainer(SFTTrainer):
         """TRL's trainer with this project's loss where the base's head allows it."""
 
         def __init__(self, **arguments: Any) -> None:
@@ -110,6 +110,11 @@ def trainer_class() -> Any:
     return Trainer
 
 
+def steps_of(recipe: Training, rows: int) -> int:
+    """Optimiser steps of a training on so many rows."""
+    return recipe.max_steps or math.ceil(math.ceil(rows / recipe.batch_size) * recipe.epochs)
+
+
 def arguments(
     recipe: Training, seed: int, tracking: Mapping[str, Any], folder: str, rows: int, device_rows: int, again: bool
 ) -> Any:
@@ -128,7 +133,7 @@ def arguments(
     from trl import SFTConfig
 
     on_gpu = torch.cuda.is_available()
-    steps = recipe.max_steps or math.ceil(rows / recipe.batch_size) * recipe.epochs
+    steps = steps_of(recipe, rows)
     return SFTConfig(
         output_dir=folder,
         max_length=None,  # rows are cut by the project, which reports it
@@ -148,7 +153,7 @@ def arguments(
         data_seed=derive_seed(seed, "row order"),
         dataloader_pin_memory=on_gpu,
         accelerator_config={"non_blocking": on_gpu},  # a blocking copy waits for all of the step before
-        logging_steps=max(1, int(steps) // 20),
+        logging_steps=max(1, steps // 20),
         logging_nan_inf_filter=False,  # the default writes a loss that is not a number as 0
         save_strategy="no",  # checkpoints are asked for by time, not by steps
         save_total_limit=1,

@@ -8,7 +8,8 @@ def trained_parameters(model: Any) -> int:
     """Parameters that each token is multiplied with: all but the input embedding, the head counted once."""
     table = model.get_input_embeddings().weight
     tied = model.get_output_embeddings().weight is table
-    return sum(weight.numel() for weight in model.parameters()) - (0 if tied else table.numel())
+    total: int = sum(weight.numel() for weight in model.parameters())
+    return total if tied else total - int(table.numel())
 
 
 @cache
@@ -21,14 +22,16 @@ def matrix_rate() -> float | None:
     size, times = 8192, 20
     a, b = (torch.randn(size, size, device="cuda", dtype=torch.bfloat16) for _ in range(2))
     out = torch.empty_like(a)
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    event: Any = torch.cuda.Event
+    start, end = (event(enable_timing=True) for _ in range(2))
     for place in range(times + 5):
         if place == 5:
             start.record()
         torch.mm(a, b, out=out)
     end.record()
     torch.cuda.synchronize()
-    return 2 * size**3 * times / (start.elapsed_time(end) * 1e-3) / 1e12
+    seconds = float(start.elapsed_time(end)) * 1e-3
+    return 2 * size**3 * times / seconds / 1e12
 
 
 def speed(parameters: int, tokens_per_second: float | None) -> dict[str, float | None]:

@@ -22,7 +22,7 @@ from lang_persona.execution import Execution, executions, fits
 from lang_persona.fast_lora import compiled_blocks, fused_lora
 from lang_persona.residency import Resident, untouched
 from lang_persona.seeds import derive_seed
-from lang_persona.sft import EndToEnd, arguments, now, show_progress, trainer_class
+from lang_persona.sft import EndToEnd, arguments, now, show_progress, steps_of, trainer_class
 from lang_persona.studies import Training
 from lang_persona.throughput import speed, trained_parameters
 
@@ -100,7 +100,8 @@ def train_adapter(
         stack.enter_context(attention(model, backend))
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
-        tries = executions(recipe, backend, model.device.type) if how is None else [how]
+        started = now()
+        tries = executions(recipe, backend, model.device.type, steps_of(recipe, len(rows))) if how is None else [how]
         for chosen in tries:
             set_seed(derive_seed(seed, "adapter weights"))
             trainer = _trainer(resident, rows, recipe, seed, tracking, scratch, chosen)
@@ -113,6 +114,7 @@ def train_adapter(
             undo.close()
         else:
             raise UserError(f"no row of {max(len(row.ids) for row in rows)} tokens fits the GPU's memory in training")
+        warm_up = now() - started
         show_progress(trainer, tokens / len(rows) * recipe.batch_size)
         if checkpoints is not None:
             save_every(trainer, save_seconds)
@@ -138,6 +140,7 @@ def train_adapter(
         "tokens_seen": round(seen),
         "seconds": round(seconds, 3),
         "tokens_per_second": round(float(trainer.meter.tokens) / seconds, 1),
+        "warm_up_seconds": round(warm_up, 3),
         "first_step_seconds": round(trainer.meter.first_step_seconds, 3),
         "steady_tokens_per_second": None if steady is None else round(steady, 1),
         **speed(parameters, steady),

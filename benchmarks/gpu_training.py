@@ -42,7 +42,7 @@ RECIPE = Training(
     batch_size=16,
     micro_batch_size=16,
     max_length=2048,
-    max_steps=30,
+    max_steps=20,
 )
 
 
@@ -157,7 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shapes", type=Path, required=True, help="folder of the tokenizer and the 7B config")
     parser.add_argument("--out", type=Path, help="JSON file for the results")
-    parser.add_argument("--published-steps", type=int, default=8)
+    parser.add_argument("--published-steps", type=int, default=6)
     args = parser.parse_args()
     base = random_base(args.shapes)
     results: dict[str, Any] = {"matrix_rate_tflops": matrix_rate(), "parameters": trained_parameters(base.model)}

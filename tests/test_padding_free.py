@@ -2,6 +2,7 @@
 
 import shutil
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from transformers import Qwen2Config, Qwen2ForCausalLM  # noqa: E402
 
-from lang_persona import attention, completion_loss, training  # noqa: E402
+from lang_persona import attention, completion_loss, fast_lora, training  # noqa: E402
 from lang_persona.attention import SDPA_BLOCKS, SDPA_PADDED, TORCH_VARLEN  # noqa: E402
 from lang_persona.chat import Rendered  # noqa: E402
 from lang_persona.execution import COMPILE_FROM, Execution, executions  # noqa: E402
@@ -33,6 +34,7 @@ RECIPE = Training(
     max_length=256,
 )
 PADDED = Execution(SDPA_PADDED, rows=4)
+ON_GPU = SimpleNamespace(device=SimpleNamespace(type="cuda"))
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
@@ -196,17 +198,41 @@ def test_dropout_leaves_the_layers_as_peft_computes_them(resident, rows):
 
 
 def test_a_gpu_tries_all_rows_of_a_step_first_and_checkpointing_last():
-    tried = executions(RECIPE.model_copy(update={"batch_size": 6}), TORCH_VARLEN, "cuda", 10)
+    tried = executions(RECIPE.model_copy(update={"batch_size": 6}), TORCH_VARLEN, ON_GPU, 10)
     assert [(how.rows, how.checkpointing) for how in tried] == [
         *((rows, False) for rows in (6, 3, 2, 1)),
         *((rows, True) for rows in (6, 3, 2, 1)),
     ]
-    assert [(how.rows, how.fused) for how in executions(RECIPE, SDPA_PADDED, "cpu", 10)] == [(4, False)]
+    assert [(how.rows, how.fused) for how in executions(RECIPE, SDPA_PADDED, small_model(), 10)] == [(4, False)]
 
 
 def test_long_trainings_on_a_gpu_are_compiled_and_short_ones_fused():
-    short, long = (executions(RECIPE, TORCH_VARLEN, "cuda", steps)[0] for steps in (COMPILE_FROM - 1, COMPILE_FROM))
+    short, long = (executions(RECIPE, TORCH_VARLEN, ON_GPU, steps)[0] for steps in (COMPILE_FROM - 1, COMPILE_FROM))
     assert (short.fused, short.compiled, long.fused, long.compiled) == (True, False, False, True)
+
+
+def test_a_model_compiled_in_this_process_is_compiled_however_short_the_training():
+    fast_lora.COMPILED.add("SimpleNamespace")
+    try:
+        assert executions(RECIPE, TORCH_VARLEN, ON_GPU, 1)[0].compiled
+    finally:
+        fast_lora.COMPILED.discard("SimpleNamespace")
+
+
+def test_a_step_clips_and_clears_just_the_adapter(resident, rows):
+    trainer = training._trainer(resident, rows, RECIPE, 1, training.NO_TRACKING, "unused", PADDED)
+    try:
+        weights = [weight for weight in trainer.model.parameters() if weight.requires_grad]
+        for weight in weights:
+            weight.grad = torch.full_like(weight, 2.0)
+        norm = trainer.accelerator.clip_grad_norm_(trainer.model.parameters(), 1.0)
+        assert float(norm) == pytest.approx(2.0 * sum(weight.numel() for weight in weights) ** 0.5, rel=1e-5)
+        clipped = sum(float(weight.grad.square().sum()) for weight in weights)
+        assert clipped == pytest.approx(1.0, rel=1e-4)
+        trainer.model.zero_grad()
+        assert all(weight.grad is None for weight in weights)
+    finally:
+        training._unwrap(trainer)
 
 
 @gpu

@@ -72,8 +72,11 @@ def train(tmp_path, recipe=RECIPE, seed=1):
 def test_a_killed_training_ends_with_the_same_adapter(uninterrupted, monkeypatch, tmp_path):
     killed_at(4, monkeypatch, tmp_path)
     assert not (tmp_path / "adapter").exists()
+    calls, compute = [], training.trainer_class().compute_loss
+    monkeypatch.setattr(training.trainer_class(), "compute_loss", lambda *a, **k: calls.append(1) or compute(*a, **k))
     run = train(tmp_path)
     assert run["resumed_at_step"] == 3
+    assert len(calls) == 2 * 3  # the three steps that were left, two passes each
     assert (tmp_path / "adapter" / "adapter_model.safetensors").read_bytes() == uninterrupted.weights
     assert run["loss_curve"] == uninterrupted.run["loss_curve"]
     assert (run["steps"], run["tokens_seen"]) == (uninterrupted.run["steps"], uninterrupted.run["tokens_seen"])

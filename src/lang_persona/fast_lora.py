@@ -102,6 +102,10 @@ def _lora_linear() -> Any:
     return LoraLinear.apply
 
 
+#: Models (by class) whose blocks this process has compiled: the next training on one compiles nothing.
+COMPILED: set[str] = set()
+
+
 @contextmanager
 def compiled_blocks(model: Any, wanted: bool) -> Iterator[None]:
     """Compile the decoder's blocks, all of them by one piece of code for any number of tokens; undone at the end."""
@@ -113,6 +117,8 @@ def compiled_blocks(model: Any, wanted: bool) -> Iterator[None]:
         block.compile(dynamic=True)
     try:
         yield
+        if blocks:
+            COMPILED.add(type(model.get_base_model()).__name__)
     finally:
         for block in blocks:
             block._compiled_call_impl = None

@@ -98,10 +98,8 @@ def train_adapter(
         last = None if checkpoints is None else newest(checkpoints, _identity(resident, rows, recipe, seed))
         backend = choose_backend(model) if how is None else how.backend
         stack.enter_context(attention(model, backend))
-        if torch.cuda.is_available():
-            torch.cuda.reset_peak_memory_stats()
         started = now()
-        tries = executions(recipe, backend, model.device.type, steps_of(recipe, len(rows))) if how is None else [how]
+        tries = executions(recipe, backend, model, steps_of(recipe, len(rows))) if how is None else [how]
         for chosen in tries:
             set_seed(derive_seed(seed, "adapter weights"))
             trainer = _trainer(resident, rows, recipe, seed, tracking, scratch, chosen)
@@ -115,6 +113,8 @@ def train_adapter(
         else:
             raise UserError(f"no row of {max(len(row.ids) for row in rows)} tokens fits the GPU's memory in training")
         warm_up = now() - started
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()  # not of what did not fit
         show_progress(trainer, tokens / len(rows) * recipe.batch_size)
         if checkpoints is not None:
             save_every(trainer, save_seconds)
@@ -149,7 +149,7 @@ def train_adapter(
             **asdict(chosen),
             "backend": backend.name,
         },
-        "resumed_at_step": 0 if last is None else int(last.name.rpartition("-")[2]),
+        "resumed_at_step": trainer.meter.resumed_at,
         "loss_curve": curve,
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
         "threads": torch.get_num_threads(),

@@ -4,18 +4,27 @@ import logging
 import math
 import os
 import platform
+import shutil
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from lang_persona.attention import attention, choose_backend
 from lang_persona.chat import Rendered, render
+from lang_persona.checkpoints import identity, newest, save_every
 from lang_persona.errors import UserError
+from lang_persona.execution import Execution, executions, fits
+from lang_persona.fast_lora import compiled_blocks, fused_lora
 from lang_persona.residency import Resident, untouched
 from lang_persona.seeds import derive_seed
+from lang_persona.sft import EndToEnd, arguments, now, show_progress, steps_of, trainer_class
 from lang_persona.studies import Training
+from lang_persona.throughput import speed, trained_parameters
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +60,9 @@ def train_adapter(
     seed: int,
     folder: Path,
     tracking: Mapping[str, Any] = NO_TRACKING,
+    checkpoints: Path | None = None,
+    save_seconds: float = 120.0,
+    how: Execution | None = None,
 ) -> dict[str, Any]:
     """Train one adapter and write it to ``folder``; the base comes back untouched.
 
@@ -62,53 +74,61 @@ def train_adapter(
         folder: Where the PEFT folder is written.
         tracking: ``report_to`` (trackers, as transformers names them), ``folder`` for those that write files, and
             ``run_name``.
+        checkpoints: A folder of this training's own, from which it resumes after a kill; removed at its end. None
+            keeps no checkpoints.
+        save_seconds: Time between checkpoints.
+        how: How it is computed; None takes the fastest that fits the device's memory.
 
     Returns:
         What ``run.json`` holds: steps, tokens, loss curve, speed, device, versions.
     """
     import torch
-    from peft import LoraConfig
     from transformers import set_seed
-    from trl import SFTTrainer
 
+    model = resident.model
     rows = render_examples(resident.tokenizer, examples, recipe.max_length)
     expected = {tuple(row.ids[row.completion_start :]) for row in rows}
-    adapter = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=recipe.rank,
-        lora_alpha=recipe.alpha,
-        lora_dropout=recipe.dropout,
-        use_rslora=recipe.rslora,
-        target_modules=list(recipe.target_modules),
-    )
+    tokens = sum(len(row.ids) for row in rows)
     if tracking["report_to"]:
         os.environ["TENSORBOARD_LOGGING_DIR"] = str(Path(tracking["folder"]) / tracking["run_name"])
-    set_seed(derive_seed(seed, "adapter weights"))
-    with untouched(resident.model), tempfile.TemporaryDirectory() as scratch:
-        try:
-            trainer = SFTTrainer(
-                model=resident.model,
-                args=_arguments(recipe, seed, tracking, scratch, len(rows)),
-                train_dataset=_dataset(rows),
-                processing_class=resident.tokenizer,
-                peft_config=adapter,
-            )
-        except ValueError as error:
-            raise UserError(f"the training recipe does not fit the base: {str(error)[:300]}") from error
-        _show_progress(trainer, sum(len(row.ids) for row in rows) / len(rows) * recipe.batch_size)
-        try:
-            _assert_loss_mask(trainer, expected)
-            started = time.perf_counter()
-            result = trainer.train()
-            seconds = time.perf_counter() - started
-            curve = [{"step": row["step"], "loss": row["loss"]} for row in trainer.state.log_history if "loss" in row]
-            if not curve or not all(math.isfinite(row["loss"]) for row in [*curve, {"loss": result.training_loss}]):
-                raise UserError(f"training diverged: its loss is {result.training_loss}. Lower training.learning_rate")
-            trainer.model.save_pretrained(folder)
-        finally:
-            _unwrap(trainer)
+    parameters = trained_parameters(model)
+    with ExitStack() as stack:
+        stack.enter_context(untouched(model))
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory())) if checkpoints is None else checkpoints
+        last = None if checkpoints is None else newest(checkpoints, _identity(resident, rows, recipe, seed))
+        backend = choose_backend(model) if how is None else how.backend
+        stack.enter_context(attention(model, backend))
+        started = now()
+        tries = executions(recipe, backend, model, steps_of(recipe, len(rows))) if how is None else [how]
+        for chosen in tries:
+            set_seed(derive_seed(seed, "adapter weights"))
+            trainer = _trainer(resident, rows, recipe, seed, tracking, scratch, chosen)
+            undo = stack.enter_context(ExitStack())
+            undo.callback(_unwrap, trainer)
+            undo.enter_context(fused_lora(trainer.model, chosen.fused))
+            undo.enter_context(compiled_blocks(trainer.model, chosen.compiled))
+            if model.device.type != "cuda" or fits(trainer, rows, chosen):
+                break
+            undo.close()
+        else:
+            raise UserError(f"no row of {max(len(row.ids) for row in rows)} tokens fits the GPU's memory in training")
+        warm_up = now() - started
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()  # not of what did not fit
+        show_progress(trainer, tokens / len(rows) * recipe.batch_size)
+        if checkpoints is not None:
+            save_every(trainer, save_seconds)
+        _assert_loss_mask(trainer, expected)
+        started = now()
+        result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
+        seconds, steady = now() - started, trainer.meter.steady_speed()
+        curve = [{"step": row["step"], "loss": row["loss"]} for row in trainer.state.log_history if "loss" in row]
+        if not curve or not all(math.isfinite(row["loss"]) for row in [*curve, {"loss": result.training_loss}]):
+            raise UserError(f"training diverged: its loss is {result.training_loss}. Lower training.learning_rate")
+        trainer.model.save_pretrained(folder)
+    if checkpoints is not None:
+        shutil.rmtree(checkpoints)
     steps = trainer.state.global_step
-    tokens = sum(len(row.ids) for row in rows)
     seen = tokens * recipe.epochs if recipe.max_steps is None else tokens * steps * recipe.batch_size / len(rows)
     return {
         "recipe": recipe.model_dump(mode="json"),
@@ -119,7 +139,17 @@ def train_adapter(
         "completion_tokens_per_epoch": sum(len(row.ids) - row.completion_start for row in rows),
         "tokens_seen": round(seen),
         "seconds": round(seconds, 3),
-        "tokens_per_second": round(seen / seconds, 1),
+        "tokens_per_second": round(float(trainer.meter.tokens) / seconds, 1),
+        "warm_up_seconds": round(warm_up, 3),
+        "first_step_seconds": round(trainer.meter.first_step_seconds, 3),
+        "steady_tokens_per_second": None if steady is None else round(steady, 1),
+        **speed(parameters, steady),
+        "peak_memory_gb": round(torch.cuda.max_memory_allocated() / 1e9, 2) if torch.cuda.is_available() else None,
+        "execution": {
+            **asdict(chosen),
+            "backend": backend.name,
+        },
+        "resumed_at_step": trainer.meter.resumed_at,
         "loss_curve": curve,
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
         "threads": torch.get_num_threads(),
@@ -127,70 +157,52 @@ def train_adapter(
     }
 
 
+def _trainer(
+    resident: Resident,
+    rows: Sequence[Rendered],
+    recipe: Training,
+    seed: int,
+    tracking: Mapping[str, Any],
+    folder: Path,
+    how: Execution,
+) -> Any:
+    from peft import LoraConfig
+
+    adapter = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=recipe.rank,
+        lora_alpha=recipe.alpha,
+        lora_dropout=recipe.dropout,
+        use_rslora=recipe.rslora,
+        target_modules=list(recipe.target_modules),
+    )
+    try:
+        return trainer_class()(
+            model=resident.model,
+            args=arguments(recipe, seed, tracking, str(folder), len(rows), how.rows, how.checkpointing),
+            data_collator=EndToEnd() if how.backend.padding_free else None,
+            train_dataset=_dataset(rows),
+            processing_class=resident.tokenizer,
+            peft_config=adapter,
+        )
+    except ValueError as error:
+        raise UserError(f"the training recipe does not fit the base: {str(error)[:300]}") from error
+
+
+def _identity(resident: Resident, rows: Sequence[Rendered], recipe: Training, seed: int) -> str:
+    return identity(
+        base=resident.model.config.to_dict(),
+        rows=[(row.ids, row.completion_start) for row in rows],
+        recipe=recipe.model_dump(mode="json"),
+        seed=seed,
+        versions={name: version(name) for name in LIBRARIES},
+    )
+
+
 def _dataset(rows: Sequence[Rendered]) -> Any:
     from datasets import Dataset
 
     return Dataset.from_dict({"input_ids": [row.ids for row in rows], "labels": [row.labels for row in rows]})
-
-
-def _arguments(recipe: Training, seed: int, tracking: Mapping[str, Any], scratch: str, rows: int) -> Any:
-    """TRL's config; every field whose default would change the result is stated."""
-    import torch
-    from trl import SFTConfig
-
-    steps = recipe.max_steps or math.ceil(rows / recipe.batch_size) * recipe.epochs
-    return SFTConfig(
-        output_dir=scratch,
-        max_length=None,  # rows are cut by the project, which reports it
-        packing=False,  # packing changes the number of optimiser steps
-        num_train_epochs=recipe.epochs,
-        max_steps=recipe.max_steps or -1,
-        per_device_train_batch_size=recipe.micro_batch_size,
-        gradient_accumulation_steps=recipe.batch_size // recipe.micro_batch_size,
-        learning_rate=recipe.learning_rate,
-        lr_scheduler_type=recipe.schedule,
-        warmup_steps=math.ceil(recipe.warmup_ratio * steps),
-        weight_decay=recipe.weight_decay,
-        optim="adamw_torch_fused",
-        bf16=torch.cuda.is_available(),
-        gradient_checkpointing=recipe.gradient_checkpointing,
-        seed=derive_seed(seed, "training"),
-        data_seed=derive_seed(seed, "row order"),
-        dataloader_pin_memory=torch.cuda.is_available(),
-        logging_steps=max(1, int(steps) // 20),
-        logging_nan_inf_filter=False,  # the default writes a loss that is not a number as 0
-        save_strategy="no",
-        report_to=list(tracking["report_to"]) or "none",
-        run_name=tracking.get("run_name"),
-    )
-
-
-def _show_progress(trainer: Any, tokens_per_step: float) -> None:
-    """One bar with loss and speed, in place of the trainer's, which prints a line of figures at every log."""
-    from tqdm import tqdm
-    from transformers import ProgressCallback, TrainerCallback
-
-    class Progress(TrainerCallback):
-        bar: Any = None
-
-        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.bar = tqdm(total=state.max_steps, desc="training", unit="step", leave=False)
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.bar.update(1)
-            self.bar.set_postfix_str(
-                f"{tokens_per_step * (self.bar.format_dict['rate'] or 0):.0f} tokens/s, {self._loss(state)}"
-            )
-
-        def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.bar.close()
-
-        @staticmethod
-        def _loss(state: Any) -> str:
-            return f"loss {state.log_history[-1]['loss']:.3f}" if state.log_history else "loss ?"
-
-    trainer.remove_callback(ProgressCallback)
-    trainer.add_callback(Progress())
 
 
 def _assert_loss_mask(trainer: Any, expected: set[tuple[int, ...]]) -> None:
@@ -200,7 +212,7 @@ def _assert_loss_mask(trainer: Any, expected: set[tuple[int, ...]]) -> None:
         RuntimeError: An unmasked stretch is no completion with its stop token.
     """
     batch = next(iter(trainer.get_train_dataloader()))
-    for ids, labels in zip(batch["input_ids"].tolist(), batch["labels"].tolist(), strict=True):
+    for ids, labels in _rows_of(batch):
         scored = tuple(label for label in labels if label != -100)
         at = [place for place, label in enumerate(labels) if label != -100]
         text = trainer.processing_class.decode(scored)
@@ -210,9 +222,24 @@ def _assert_loss_mask(trainer: Any, expected: set[tuple[int, ...]]) -> None:
             raise RuntimeError(f"labels of {text[:200]!r} are not the inputs at their places")
 
 
+def _rows_of(batch: Mapping[str, Any]) -> Iterator[tuple[list[int], list[int]]]:
+    """Ids and labels row by row, of a padded batch or of rows laid end to end."""
+    if "cu_seq_lens_q" not in batch:
+        yield from zip(batch["input_ids"].tolist(), batch["labels"].tolist(), strict=True)
+        return
+    ids, labels = batch["input_ids"][0].tolist(), batch["labels"][0].tolist()
+    if batch["targets"].tolist() != [ids[place + 1] for place in batch["places"].tolist()]:
+        raise RuntimeError("the loss would compare positions with other tokens than the next ones")
+    if len(batch["targets"]) != sum(label != -100 for label in labels):
+        raise RuntimeError("the loss would fall on other tokens than the labels name")
+    for start, end in pairwise(batch["cu_seq_lens_q"].tolist()):
+        yield ids[start:end], labels[start:end]
+
+
 def _unwrap(trainer: Any) -> None:
     """Take the adapter off the base, with what training left on it."""
     base = trainer.model.unload()
+    base.__dict__.pop("forward", None)  # TRL's own, set on the instance
     base.gradient_checkpointing_disable()
     base.disable_input_require_grads()
     trainer.optimizer = None

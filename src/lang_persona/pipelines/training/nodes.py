@@ -17,7 +17,7 @@ from lang_persona.studies import Training
 logger = logging.getLogger(__name__)
 
 
-@recipe(version=1)
+@recipe(version=2)
 def train_adapter(
     examples: list[dict[str, Any]], gate: dict[str, bool], config: dict[str, Any], tracking: dict[str, Any]
 ) -> Adapter:
@@ -32,6 +32,7 @@ def train_adapter(
             config["seed"],
             folder,
             {**tracking, "run_name": config["cell"]},
+            checkpoints=Path(tracking["checkpoints"]) / config["cell"],
         )
     run["base"] = config["base"]
     first, last = (run["loss_curve"][place]["loss"] for place in (0, -1))

@@ -1,0 +1,256 @@
+"""Padding-free batches, fused and compiled code: loss and gradients equal those of padded batches, plainly computed."""
+
+import shutil
+from contextlib import ExitStack
+from types import SimpleNamespace
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from transformers import Qwen2Config, Qwen2ForCausalLM  # noqa: E402
+
+from lang_persona import attention, completion_loss, fast_lora, training  # noqa: E402
+from lang_persona.attention import SDPA_BLOCKS, SDPA_PADDED, TORCH_VARLEN  # noqa: E402
+from lang_persona.chat import Rendered  # noqa: E402
+from lang_persona.execution import COMPILE_FROM, Execution, executions  # noqa: E402
+from lang_persona.fast_lora import compiled_blocks, fused_lora  # noqa: E402
+from lang_persona.residency import Resident, fingerprint  # noqa: E402
+from lang_persona.sft import EndToEnd  # noqa: E402
+from lang_persona.studies import Training  # noqa: E402
+
+RECIPE = Training(
+    rank=4,
+    alpha=8,
+    dropout=0.0,
+    rslora=True,
+    target_modules=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+    learning_rate=1e-2,
+    schedule="linear",
+    warmup_ratio=0.0,
+    epochs=2,
+    batch_size=4,
+    micro_batch_size=4,
+    max_length=256,
+)
+PADDED = Execution(SDPA_PADDED, rows=4)
+ON_GPU = SimpleNamespace(device=SimpleNamespace(type="cuda"))
+gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+def small_model(**changes):
+    torch.manual_seed(3)
+    sizes = {
+        "vocab_size": 2000,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "tie_word_embeddings": False,
+    }
+    return Qwen2ForCausalLM(Qwen2Config(**{**sizes, **changes})).requires_grad_(False).eval()
+
+
+@pytest.fixture
+def resident(pilot_tokenizer):
+    size = len(pilot_tokenizer)
+    return Resident(small_model(vocab_size=size), pilot_tokenizer)
+
+
+@pytest.fixture
+def rows():
+    """Rows of different lengths; the second has one completion token, the fourth one prompt token."""
+    generator = torch.Generator().manual_seed(5)
+    shapes = [(12, 5), (7, 6), (30, 3), (9, 1), (4, 2), (17, 9), (3, 2), (11, 10)]
+    return [Rendered(torch.randint(5, 900, (n,), generator=generator).tolist(), start) for n, start in shapes]
+
+
+def loss_and_gradients(resident, rows, how):
+    """Of one optimiser step over the first four rows, adapters not at zero; gradients by name."""
+    torch.manual_seed(0)
+    trainer = training._trainer(resident, rows, RECIPE, 1, training.NO_TRACKING, "unused", how)
+    total = torch.tensor(sum(len(row.ids) - row.completion_start for row in rows[:4]))
+    loss = 0.0
+    try:
+        with ExitStack() as stack:
+            for name, weight in trainer.model.named_parameters():
+                if "lora_B" in name:
+                    torch.nn.init.normal_(weight, std=0.3)
+            stack.enter_context(attention.attention(resident.model, how.backend))
+            stack.enter_context(fused_lora(trainer.model, how.fused))
+            stack.enter_context(compiled_blocks(trainer.model, how.compiled))
+            trainer.model.train()
+            if how.checkpointing:
+                trainer.model.gradient_checkpointing_enable()
+            for start in range(0, 4, how.rows):
+                part = [{"input_ids": row.ids, "labels": row.labels} for row in rows[start : start + how.rows]]
+                value = trainer.compute_loss(trainer.model, trainer.data_collator(part), num_items_in_batch=total)
+                value.backward()
+                loss += float(value.detach())
+        gradients = {n: w.grad.clone() for n, w in trainer.model.named_parameters() if w.grad is not None}
+    finally:
+        training._unwrap(trainer)
+    return loss, gradients
+
+
+def plain_loss(model, rows):
+    """The mean cross entropy of the completions, row by row, from the model's own logits."""
+    losses = []
+    for row in rows:
+        logits = model(torch.tensor([row.ids])).logits[0, :-1].log_softmax(-1)
+        losses += [-float(logits[place - 1, row.ids[place]]) for place in range(row.completion_start, len(row.ids))]
+    return sum(losses) / len(losses)
+
+
+def test_the_loss_is_that_of_the_completions_row_by_row(resident, rows):
+    expected = plain_loss(resident.model, rows[:4])
+    trainer = training._trainer(resident, rows, RECIPE, 1, training.NO_TRACKING, "unused", PADDED)
+    try:
+        batch = trainer.data_collator([{"input_ids": row.ids, "labels": row.labels} for row in rows[:4]])
+        assert float(trainer.compute_loss(trainer.model, batch).detach()) == pytest.approx(expected, rel=1e-5)
+    finally:
+        training._unwrap(trainer)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        Execution(SDPA_BLOCKS, rows=4),
+        Execution(SDPA_BLOCKS, rows=2),
+        Execution(SDPA_PADDED, rows=4, fused=True),
+        Execution(SDPA_BLOCKS, rows=4, fused=True),
+        Execution(SDPA_BLOCKS, rows=4, checkpointing=True, fused=True),
+        Execution(SDPA_BLOCKS, rows=4, compiled=True),
+        Execution(SDPA_BLOCKS, rows=4, fused=True, compiled=True),
+    ],
+    ids=["packed", "packed_by_twos", "fused", "packed_fused", "checkpointing", "compiled", "fused_compiled"],
+)
+def test_loss_and_gradients_equal_those_of_padded_batches(resident, rows, how):
+    if how.compiled and not shutil.which("g++"):
+        pytest.skip("no compiler")
+    loss, gradients = loss_and_gradients(resident, rows, PADDED)
+    ours, our_gradients = loss_and_gradients(resident, rows, how)
+    assert ours == pytest.approx(loss, rel=1e-5)
+    assert len(gradients) == 2 * 7 * 2 and gradients.keys() == our_gradients.keys()
+    for name, gradient in gradients.items():
+        assert float(gradient.abs().max()) > 0, name
+        torch.testing.assert_close(
+            our_gradients[name], gradient, rtol=1e-4, atol=1e-6, msg=lambda text, n=name: n + text
+        )
+
+
+@gpu
+def test_torch_varlen_on_a_gpu_is_near_the_padded_path(rows, pilot_tokenizer):
+    model = small_model(vocab_size=len(pilot_tokenizer), hidden_size=256).to("cuda", torch.bfloat16)
+    resident = Resident(model, pilot_tokenizer)
+    loss, gradients = loss_and_gradients(resident, rows, PADDED)
+    ours, our_gradients = loss_and_gradients(resident, rows, Execution(TORCH_VARLEN, rows=4, fused=True))
+    assert ours == pytest.approx(loss, rel=1e-2)
+    for name, gradient in gradients.items():
+        assert float((our_gradients[name] - gradient).norm() / gradient.norm()) < 0.05, name
+
+
+def test_the_head_in_slices_equals_the_head_at_once(monkeypatch):
+    torch.manual_seed(0)
+    hidden, weight = torch.randn(11, 8, requires_grad=True), torch.randn(30, 8)
+    targets = torch.randint(0, 30, (11,))
+    expected = torch.nn.functional.cross_entropy(hidden @ weight.T, targets, reduction="sum") / 3
+    (gradient,) = torch.autograd.grad(expected, hidden)
+    monkeypatch.setattr(completion_loss, "SLICE", 4)
+    loss = completion_loss._summed_cross_entropy()(hidden, weight, targets) / 3
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(torch.autograd.grad(loss, hidden)[0], gradient)
+
+
+def test_a_batch_end_to_end_keeps_every_row_and_scores_only_completions(rows):
+    batch = EndToEnd()([{"input_ids": row.ids, "labels": row.labels} for row in rows[:3]])
+    ids = batch["input_ids"][0].tolist()
+    assert ids == rows[0].ids + rows[1].ids + rows[2].ids
+    assert batch["position_ids"][0].tolist() == [*range(12), *range(7), *range(30)]
+    assert batch["cu_seq_lens_q"].tolist() == [0, 12, 19, 49]
+    assert batch["targets"].tolist() == [token for row in rows[:3] for token in row.ids[row.completion_start :]]
+    assert [ids[place + 1] for place in batch["places"].tolist()] == batch["targets"].tolist()
+
+
+def test_a_row_that_is_all_completion_is_not_predicted_from_the_row_before():
+    batch = EndToEnd()([{"input_ids": ids, "labels": ids} for ids in ([5, 6], [7, 8])])
+    assert batch["targets"].tolist() == [6, 8]
+
+
+def test_the_base_is_itself_again_after_every_kind_of_training(resident, rows):
+    before, forward = fingerprint(resident.model), type(resident.model).forward
+    loss_and_gradients(resident, rows, Execution(SDPA_BLOCKS, rows=4, fused=True))
+    resident.model.requires_grad_(False)
+    assert fingerprint(resident.model) == before
+    assert resident.model.forward.__func__ is forward  # TRL leaves one of its own on the instance
+    assert resident.model.config._attn_implementation == "sdpa"
+    assert not any("FusedLinear" in type(module).__name__ for module in resident.model.modules())
+
+
+def test_dropout_leaves_the_layers_as_peft_computes_them(resident, rows):
+    trainer = training._trainer(
+        resident, rows, RECIPE.model_copy(update={"dropout": 0.1}), 1, training.NO_TRACKING, "unused", PADDED
+    )
+    with fused_lora(trainer.model, True) as layers:
+        assert layers == 0
+    training._unwrap(trainer)
+
+
+def test_a_gpu_tries_all_rows_of_a_step_first_and_checkpointing_last():
+    tried = executions(RECIPE.model_copy(update={"batch_size": 6}), TORCH_VARLEN, ON_GPU, 10)
+    assert [(how.rows, how.checkpointing) for how in tried] == [
+        *((rows, False) for rows in (6, 3, 2, 1)),
+        *((rows, True) for rows in (6, 3, 2, 1)),
+    ]
+    assert [(how.rows, how.fused) for how in executions(RECIPE, SDPA_PADDED, small_model(), 10)] == [(4, False)]
+
+
+def test_long_trainings_on_a_gpu_are_compiled_and_short_ones_fused():
+    short, long = (executions(RECIPE, TORCH_VARLEN, ON_GPU, steps)[0] for steps in (COMPILE_FROM - 1, COMPILE_FROM))
+    assert (short.fused, short.compiled, long.fused, long.compiled) == (True, False, False, True)
+
+
+def test_a_model_compiled_in_this_process_is_compiled_however_short_the_training():
+    fast_lora.COMPILED.add("SimpleNamespace")
+    try:
+        assert executions(RECIPE, TORCH_VARLEN, ON_GPU, 1)[0].compiled
+    finally:
+        fast_lora.COMPILED.discard("SimpleNamespace")
+
+
+def test_a_step_clips_and_clears_just_the_adapter(resident, rows):
+    trainer = training._trainer(resident, rows, RECIPE, 1, training.NO_TRACKING, "unused", PADDED)
+    try:
+        weights = [weight for weight in trainer.model.parameters() if weight.requires_grad]
+        for weight in weights:
+            weight.grad = torch.full_like(weight, 2.0)
+        norm = trainer.accelerator.clip_grad_norm_(trainer.model.parameters(), 1.0)
+        assert float(norm) == pytest.approx(2.0 * sum(weight.numel() for weight in weights) ** 0.5, rel=1e-5)
+        clipped = sum(float(weight.grad.square().sum()) for weight in weights)
+        assert clipped == pytest.approx(1.0, rel=1e-4)
+        trainer.model.zero_grad()
+        assert all(weight.grad is None for weight in weights)
+    finally:
+        training._unwrap(trainer)
+
+
+@gpu
+def test_the_kernel_gives_the_loss_and_gradient_of_the_plain_code():
+    from lang_persona.completion_kernel import loss_and_gradient
+
+    logits = torch.randn(5, 9001, device="cuda") * 3
+    targets = torch.tensor([0, 9000, 17, 4095, 4096], device="cuda")
+    plain, ours = logits.clone(), logits.clone()
+    torch.testing.assert_close(
+        loss_and_gradient(ours, targets), completion_loss._loss_and_gradient(plain, targets), rtol=1e-5, atol=1e-4
+    )
+    torch.testing.assert_close(ours, plain, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("change", ["final_logit_softcapping", "logit_scale"])
+def test_a_head_that_does_more_than_multiply_is_left_to_trl(change):
+    model = small_model()
+    assert completion_loss.has_plain_head(model)
+    setattr(model.config, change, 0.5)
+    assert not completion_loss.has_plain_head(model)

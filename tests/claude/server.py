@@ -101,9 +101,12 @@ class Server:
     """The state of the server; see the module's docstring."""
 
     def __init__(self) -> None:
+        self.generation = 0
+        self.made = 0  # ids of batches are never used again
         self.reset({})
 
     def reset(self, settings: dict[str, Any]) -> None:
+        self.generation += 1  # requests of the test before may still be under way
         self.settings = settings
         self.random = random.Random(settings.get("seed", 0))
         self.attempts: dict[str, int] = {}
@@ -125,6 +128,7 @@ class Server:
     async def messages(self, headers: dict[str, str], params: dict[str, Any]) -> Any:
         row = row_of(params)
         attempt = self.attempts[row] = self.attempts.get(row, 0) + 1
+        generation = self.generation
         self.now += 1
         self.most = max(self.most, self.now)
         self.times.append(time.monotonic())
@@ -143,6 +147,7 @@ class Server:
             await asyncio.sleep(self.settings.get("latency", 0))
             if fault == "timeout":
                 await asyncio.sleep(30)
+                return "drop"
             if fault in ERRORS:
                 return self.error(fault)
             if fault in ("drop", "malformed"):
@@ -151,7 +156,8 @@ class Server:
             self.answered[row] = self.answered.get(row, 0) + 1
             return 200, {}, answer
         finally:
-            self.now -= 1
+            if generation == self.generation:
+                self.now -= 1
 
     def error(self, status: str) -> Any:
         kind, text = ERRORS[status]
@@ -200,7 +206,8 @@ class Server:
             return self.error("400")
         if len({request["custom_id"] for request in body["requests"]}) < len(body["requests"]):
             return self.error("400")
-        identifier = f"msgbatch_{len(self.batches):06d}"
+        self.made += 1
+        identifier = f"msgbatch_{self.made:06d}"
         results = [self.result(request) for request in body["requests"]]
         results = [entry for entry in results if entry is not None]
         self.random.shuffle(results)
@@ -247,6 +254,7 @@ class Server:
         identifier, _, results = path.removeprefix("/v1/messages/batches").strip("/").partition("/")
         if not identifier:
             limit = int(dict(re.findall(r"(\w+)=(\w+)", query)).get("limit", 20))
+            limit = min(limit, self.settings.get("page", 1_000))
             after = dict(re.findall(r"(\w+)=(\w+)", query)).get("after_id")
             newest = sorted(self.batches, reverse=True)
             start = newest.index(after) + 1 if after else 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lang_persona.claude import requests
-from lang_persona.claude.answers import Answer
+from lang_persona.claude.answers import Answer, failed
 from lang_persona.claude.batches import ask_in_batches
 from lang_persona.claude.budget import Budget
 from lang_persona.claude.cache import Cache
@@ -49,11 +49,15 @@ def ask(job: Job, sending: Sending, *, bar: bool = True) -> dict[str, Answer]:
     """
     _warn(job)
     with Cache(Path(sending.cache)) as cache:
+        cache.close_read()
         keys, cached, missing = _look_up(job, cache)
         answers = dict(cached)
         budget_spent = cache.spent()
         shared = len(job.rows) - len(missing)
         with Progress(job.stage, len(job.rows), shared, budget_spent, show=bar) as progress:
+            for key in [key for key, row in missing.items() if not row.sendable]:
+                del missing[key]
+                answers[key] = failed(Outcome.INVALID, "the text is no valid Unicode")
             if missing:
                 answers.update(_run(_ask_missing(job, missing, sending, cache, progress)))
         results = {row.id: answers[keys[row.id]] for row in job.rows}

@@ -35,6 +35,7 @@ CREATE TABLE batches (
     requests INTEGER NOT NULL, usd REAL NOT NULL, batch_id TEXT UNIQUE, collected REAL);
 CREATE TABLE batch_keys (
     intent INTEGER NOT NULL, key TEXT NOT NULL, PRIMARY KEY (key, intent)) WITHOUT ROWID;
+CREATE INDEX batch_intents ON batch_keys (intent);
 CREATE INDEX ledger_lengths ON ledger (model, prompt, version, outcome);
 """
 
@@ -140,7 +141,7 @@ class Cache:
                 )
                 spent += usd * changed.rowcount
                 if answer.outcome == Outcome.OK:
-                    value, usage = json.dumps(answer.value, ensure_ascii=False), json.dumps(dict(answer.usage))
+                    value, usage = json.dumps(answer.value), json.dumps(dict(answer.usage))
                     self._database.execute(
                         "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?)",
                         (key, value, *name[1:], usage, now),
@@ -155,8 +156,9 @@ class Cache:
     def spent(self) -> float:
         """US dollars of all answers in the ledger, and what is expected of batches under way."""
         query = (
-            "SELECT (SELECT COALESCE(SUM(usd), 0) FROM ledger) + "
-            "(SELECT COALESCE(SUM(usd), 0) FROM batches WHERE collected IS NULL)"
+            "SELECT (SELECT COALESCE(SUM(usd), 0) FROM ledger) + (SELECT COALESCE(SUM(MAX(0, usd - "
+            "(SELECT COALESCE(SUM(usd), 0) FROM ledger WHERE ledger.batch_id = batches.batch_id))), 0) "
+            "FROM batches WHERE collected IS NULL)"
         )
         return float(self._database.execute(query).fetchone()[0])
 
@@ -203,6 +205,15 @@ class Cache:
     def collected(self, intent: Intent) -> None:
         """Note that all results of a batch were written."""
         self._database.execute("UPDATE batches SET collected = ? WHERE intent = ?", (time.time(), intent.number))
+
+    def close_read(self) -> None:
+        """Mark batches as collected whose results were all written by a process that died before it could say so."""
+        self._database.execute(
+            "UPDATE batches SET collected = ? WHERE collected IS NULL AND batch_id IS NOT NULL AND NOT EXISTS ("
+            "SELECT 1 FROM batch_keys WHERE batch_keys.intent = batches.intent AND NOT EXISTS (SELECT 1 FROM ledger "
+            "WHERE ledger.batch_id = batches.batch_id AND ledger.key = batch_keys.key))",
+            (time.time(),),
+        )
 
     def withdraw(self, intent: Intent) -> None:
         """Forget a batch that the API never received."""

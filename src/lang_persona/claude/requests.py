@@ -28,7 +28,12 @@ class Row:
     @property
     def size(self) -> int:
         """UTF-8 bytes of the fields."""
-        return sum(len(value.encode()) for value in self.fields.values())
+        return sum(len(value.encode("utf-8", "surrogatepass")) for value in self.fields.values())
+
+    @property
+    def sendable(self) -> bool:
+        """Whether the fields are Unicode that can be sent: half a surrogate pair cannot."""
+        return not any("\ud800" <= character <= "\udfff" for value in self.fields.values() for character in value)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import signal
 import time
 
 from claude.server import truth
-from claude.worker import job, start
+from claude.worker import answer_rows, job, start
 
 from lang_persona.claude.cache import Cache
 from lang_persona.claude.requests import key
@@ -25,9 +25,9 @@ def test_requests_killed_ten_times(api, sending, tmp_path):
     points = sorted(chance.sample(range(50, ROWS - 50), KILLS))
     before = {}
     for point in points:
-        process = start(ROWS, how, api.url)
+        process = start(answer_rows, how, api.url, tmp_path / "result.json", ROWS)
         while api.call("/_answered")["rows"] < point and process.is_alive():
-            time.sleep(chance.uniform(0.0, 0.02))
+            time.sleep(chance.uniform(0.005, 0.04))
         assert process.is_alive()
         process.kill()
         process.join(10)
@@ -37,7 +37,7 @@ def test_requests_killed_ten_times(api, sending, tmp_path):
         assert len(answered) - len(held) <= CONCURRENCY  # all but what was on the wire is there
         assert all(answered[text] == count for text, count in before.items())  # nothing held was asked again
         before = {text: answered[text] for text in held}
-    process = start(ROWS, how, api.url, tmp_path / "result.json")
+    process = start(answer_rows, how, api.url, tmp_path / "result.json", ROWS)
     process.join(120)
     assert process.exitcode == 0
     answered = api.log["answered"]
@@ -57,7 +57,7 @@ def test_batches_killed_ten_times(api, sending, tmp_path):
     chance = random.Random(11)
     killed = 0
     for _ in range(200):
-        process = start(ROWS, how, api.url, tmp_path / "result.json")
+        process = start(answer_rows, how, api.url, tmp_path / "result.json", ROWS)
         if killed < KILLS:
             time.sleep(chance.uniform(0.1, 0.9))
             if process.is_alive():

@@ -3,7 +3,7 @@
 import json
 
 from claude.server import truth
-from claude.worker import job, start
+from claude.worker import answer_rows, job, peak_memory, start
 
 from lang_persona.claude.cache import Cache
 
@@ -11,7 +11,7 @@ from lang_persona.claude.cache import Cache
 def test_five_thousand_rows_with_thirty_percent_failures(api, sending, tmp_path):
     api.reset(fail_rate=0.3, seed=1)
     how = sending(attempts=12)
-    process = start(5_000, how, api.url, tmp_path / "result.json")
+    process = start(answer_rows, how, api.url, tmp_path / "result.json", 5_000)
     process.join(120)
     assert process.exitcode == 0
     result = json.loads((tmp_path / "result.json").read_text())
@@ -32,12 +32,9 @@ def test_five_thousand_rows_with_thirty_percent_failures(api, sending, tmp_path)
 
 
 def test_memory_does_not_grow_with_rows_under_way(api, sending, tmp_path):
-    peaks = {}
-    for n in (100, 400):
-        result = tmp_path / f"{n}.json"
-        process = start(n, sending(cache=str(tmp_path / f"{n}.sqlite")), api.url, result, memory=True)
-        process.join(120)
-        peaks[n] = json.loads(result.read_text())["peak_bytes"]
-    each = (peaks[400] - peaks[100]) / 300
-    print(f"peak {peaks}, {each:.0f} bytes a row")
+    process = start(peak_memory, sending(), api.url, tmp_path / "result.json", 100, 500)
+    process.join(120)
+    small, large = json.loads((tmp_path / "result.json").read_text())
+    each = (large - small) / 400
+    print(f"peak {small} bytes for 100 rows, {large} for 500: {each:.0f} bytes a row")
     assert each < 2_500  # key, row and answer; a request's body, response and task would be over 10 kB

@@ -4,10 +4,9 @@ import gc
 import json
 import multiprocessing
 import os
-import resource
 import time
 import tracemalloc
-from collections.abc import Mapping
+from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -26,33 +25,39 @@ def job(n: int) -> Job:
     return Job("tests", model, load_prompt(PROMPT), rows)
 
 
-def start(n: int, how: Sending, url: str, result: Path | None = None, memory: bool = False) -> ForkServerProcess:
-    """Start a process that asks about n rows; forked from a server that holds the libraries, which is fast."""
+def start(work: Callable[..., Any], how: Sending, url: str, result: Path, *arguments: int) -> ForkServerProcess:
+    """Start ``work(how, *arguments)`` in a process forked from a server that holds the libraries, which is fast."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["claude.worker", "anthropic", "anthropic.resources.messages", "tqdm"])
-    environment = {"ANTHROPIC_API_KEY": "sk-ant-worker", "ANTHROPIC_BASE_URL": url}
-    process = context.Process(target=_run, args=(n, how.model_dump(), environment, result, memory))
+    context.set_forkserver_preload(["claude.worker", "anthropic", "anthropic.resources.messages"])
+    process = context.Process(target=_run, args=(work, how.model_dump(), url, result, arguments))
     process.start()
     return process
 
 
-def _run(n: int, how: Mapping[str, Any], environment: Mapping[str, str], result: Path | None, memory: bool) -> None:
-    os.environ.update(environment)
-    sending = Sending.model_validate(how)
+def _run(work: Callable[..., Any], how: dict[str, Any], url: str, result: Path, arguments: tuple[int, ...]) -> None:
+    os.environ.update({"ANTHROPIC_API_KEY": "sk-ant-worker", "ANTHROPIC_BASE_URL": url})
+    result.write_text(json.dumps(work(Sending.model_validate(how), *arguments)), encoding="utf-8")
+
+
+def answer_rows(how: Sending, n: int) -> dict[str, Any]:
+    """Ask about n rows: processor and wall seconds, and every answer."""
     asked = job(n)
-    if memory:
-        ask(job(50), sending, bar=False)  # libraries, connections, caches of the SDK
-        gc.collect()
-        tracemalloc.start()
     used, begin = time.process_time(), time.perf_counter()
-    answers = ask(asked, sending, bar=False)
-    measured: dict[str, Any] = {
-        "cpu_s": time.process_time() - used,
-        "wall_s": time.perf_counter() - begin,
-        "rss_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-    }
-    if memory:
-        measured["peak_bytes"] = tracemalloc.get_traced_memory()[1]
-    if result is not None:
-        outcomes = {name: [answer.outcome, answer.value] for name, answer in answers.items()}
-        result.write_text(json.dumps({**measured, "answers": outcomes}), encoding="utf-8")
+    answers = ask(asked, how, bar=False)
+    measured = {"cpu_s": time.process_time() - used, "wall_s": time.perf_counter() - begin}
+    return {**measured, "answers": {name: [answer.outcome, answer.value] for name, answer in answers.items()}}
+
+
+def peak_memory(how: Sending, *sizes: int) -> list[int]:
+    """Most bytes allocated while asking about so many rows, for each size, beyond what was there before."""
+    ask(job(50), how, bar=False)  # libraries, and caches of the SDK
+    tracemalloc.start()
+    peaks = []
+    for n in sizes:
+        asked = job(n)
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        ask(asked, how.model_copy(update={"cache": f"{how.cache}.{n}"}), bar=False)
+        peaks.append(tracemalloc.get_traced_memory()[1] - before)
+    return peaks

@@ -101,6 +101,14 @@ def test_deadline_leaves_the_rest_missing(api, make_job, sending):
     assert len(api.log["answered"]) == 100 - len(late)  # what was sent was waited for
 
 
+def test_a_retry_after_beyond_the_deadline_is_not_waited_for(api, make_job, sending):
+    api.reset(retry_after=3_600)
+    start = time.monotonic()
+    answers = ask(make_job(["[[429]] a", *(f"row {i}" for i in range(50))]), sending(deadline_seconds=0.5)).values()
+    assert time.monotonic() - start < 5
+    assert next(iter(answers)).outcome == Outcome.RATE_LIMITED
+
+
 @pytest.mark.parametrize(("text", "says"), [("[[401]]", "401"), ("[[404]]", "no such model")])
 def test_a_mistake_common_to_all_rows_stops_the_job(api, make_job, sending, text, says):
     with pytest.raises(UserError, match=says):

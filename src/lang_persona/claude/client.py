@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -90,9 +91,10 @@ class _Run:
     rejected: int = 0
     output: float = 0.0  # mean output tokens so far
 
-    def late(self) -> bool:
+    def left(self) -> float:
+        """Seconds until the deadline."""
         deadline = self.sending.deadline_seconds
-        return deadline is not None and time.monotonic() - self.started > deadline
+        return math.inf if deadline is None else self.started + deadline - time.monotonic()
 
 
 async def ask_all(
@@ -150,11 +152,11 @@ async def _ask(run: _Run, key: str, row: Row) -> Answer | None:
     expected = len(json.dumps(body["messages"])) / BYTES_PER_TOKEN + len(body["system"]) / BYTES_PER_TOKEN
     last = Problem(Outcome.API_ERROR, "not sent")
     for attempt in range(1, run.sending.attempts + 1):
-        if run.late():
-            return failed(last.outcome, f"deadline passed; {last.reason}")
         await run.limiter.acquire(expected + run.output)
         if run.stopped:
             return None
+        if run.left() <= 0:
+            return failed(last.outcome, f"deadline passed; {last.reason}")
         try:
             await run.budget.reserve(most)
         except BudgetReached as error:
@@ -194,9 +196,9 @@ async def _wait(run: _Run, attempt: int, problem: Problem) -> None:
     wait = backoff(attempt, run.sending.backoff_seconds, run.sending.backoff_most_seconds)
     if problem.wait is not None:
         if problem.outcome == Outcome.RATE_LIMITED:
-            run.limiter.pause(problem.wait)
+            run.limiter.pause(min(problem.wait, run.left()))
         wait = problem.wait + min(wait, 1.0)  # jitter, so that not all come back at the same moment
-    await asyncio.sleep(wait)
+    await asyncio.sleep(max(0.0, min(wait, run.left())))
 
 
 def _learn(run: _Run, answer: Answer, expected: float) -> None:

@@ -149,7 +149,7 @@ def test_another_environment_does_not_see_this_one(project):
     shutil.copytree(project / "conf" / "test", project / "conf" / "elsewhere", dirs_exist_ok=True)
     (project / "conf/elsewhere/globals.yml").write_text("data_root: data/elsewhere\n")
     ran = run(project, env="elsewhere", only_missing=True, pipeline_names=["data_engineering"])
-    assert ran == {f"{STUDY}.select_sources"}
+    assert ran == {f"{STUDY}.select_sources", f"{STUDY}.split_questions", "persona_robustness.split_questions"}
     assert (project / "data/elsewhere/02_intermediate").is_dir()
     assert run(project, only_missing=True) == set()
 

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench pilot-table judges-table refusal-table viz recipe-versions clean
+.PHONY: run test check bench choice-table pilot-table judges-table refusal-table viz recipe-versions clean
 
 run: $(VENV)/installed  ## the whole path on the pilot model; resumes what a killed run left
 	$(BIN)/kedro run --only-missing-outputs
@@ -24,6 +24,9 @@ judges-table: $(VENV)/installed  ## docs/tables/language_judges.md (needs the re
 
 refusal-table: $(VENV)/installed  ## docs/tables/refusal_judge.md (needs the reference data)
 	$(BIN)/python benchmarks/refusal_judge.py
+
+choice-table: $(VENV)/installed  ## docs/tables/choice_scores.md: label scores against lm-evaluation-harness
+	$(BIN)/python benchmarks/choice_scores.py
 
 pilot-table: $(VENV)/installed  ## docs/tables/pilot_model.md
 	$(BIN)/kedro run --pipelines pilot_evaluation

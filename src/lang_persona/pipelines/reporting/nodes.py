@@ -110,7 +110,8 @@ def _written_against_chosen(
         chosen = inputs.get(SEPARATOR.join([arm, seed, other, "choice_scores"]))
         if spec["choices"] and spec["half"] == config["probes"][probe]["half"] and chosen is not None:
             found.append(answer_agreement(chosen, inputs[SEPARATOR.join([arm, seed, probe, "judgements"])]))
-    return found[0] if found else metrics_.concat([])
+    # Two choice probes may ask the same questions, of more or fewer personas: the one that shares most with it.
+    return max(found, key=lambda frame: frame["n"].sum(), default=metrics_.concat([]))
 
 
 @recipe(version=2)

@@ -143,6 +143,11 @@ def _apply(tokenizer: Any, messages: Sequence[Message], add_generation_prompt: b
     return text
 
 
+def put_system_in_user_turn(tokenizer: Any) -> None:
+    """Change a tokenizer's template so that a system text opens the first user turn."""
+    tokenizer.chat_template = SYSTEM_IN_USER_TURN + (tokenizer.chat_template or "")
+
+
 def check_messages(messages: Any) -> str:
     """What is wrong with a list of messages as a user wrote it; "" where nothing is."""
     if not isinstance(messages, list) or not messages:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lang_persona.chat import SYSTEM_IN_USER_TURN
+from lang_persona.chat import put_system_in_user_turn
 from lang_persona.environments import Base
 from lang_persona.errors import UserError
 from lang_persona.paths import locate
@@ -20,7 +20,7 @@ def load_tokenizer(base: Base) -> Any:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     if base.system_role == "in_user_turn":
-        tokenizer.chat_template = SYSTEM_IN_USER_TURN + (tokenizer.chat_template or "")
+        put_system_in_user_turn(tokenizer)
     return tokenizer
 
 

@@ -5,7 +5,6 @@ node depends on. A slice is plain data and holds nothing that its node does not 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from lang_persona.environments import Environment, Judges
@@ -252,9 +251,8 @@ def _report(study: Study, environment: Environment) -> dict[str, Any]:
 def _described(study: Study, environment: Environment, name: str) -> dict[str, Any]:
     """A probe as the report needs it: what it asks all arms together, and how its kind is tabled."""
     probe = study.probes[name]
-    kind = {key: value for key, value in asdict(KINDS[probe.kind]).items() if key != "build_items"}
     written = {key: value for key, value in _plain(probe).items() if key not in ("personas", "sampling", "behaviours")}
-    return {**written, **kind, **_asked(study, environment, name, None)}
+    return {**written, **KINDS[probe.kind].described(), **_asked(study, environment, name, None)}
 
 
 def registered_hypotheses(study: Study) -> list[dict[str, Any]]:

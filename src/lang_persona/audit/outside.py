@@ -7,7 +7,7 @@ from lang_persona.audit.base import CachedTokenizer, render_mixture
 from lang_persona.audit.ledger import make_ledger
 from lang_persona.audit.study import as_data, check_mixture
 from lang_persona.audit.templates import check_collapse, check_date, systems_used
-from lang_persona.chat import SYSTEM_IN_USER_TURN
+from lang_persona.chat import put_system_in_user_turn
 from lang_persona.errors import UserError
 from lang_persona.mixtures import read_conversations
 from lang_persona.paths import locate
@@ -65,5 +65,5 @@ def load_tokenizer_folder(folder: str, system_in_user_turn: bool = False) -> Any
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"the tokenizer at {folder} can't be read: {str(error)[:200]}") from error
     if system_in_user_turn:
-        tokenizer.chat_template = SYSTEM_IN_USER_TURN + (tokenizer.chat_template or "")
+        put_system_in_user_turn(tokenizer)
     return tokenizer

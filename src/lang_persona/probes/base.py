@@ -1,7 +1,7 @@
 """What a probe asks (items with stable ids) and what sets one kind of probe apart from another."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -52,3 +52,7 @@ class ProbeKind:
     within: str | None
     axis: str
     hit: str
+
+    def described(self) -> dict[str, Any]:
+        """All but the builder, as plain data."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "build_items"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lang_persona.languages import LANGUAGES
@@ -73,7 +73,7 @@ def replay_report(
     probes = {
         probe: {
             "kind": "directive",
-            **{key: value for key, value in asdict(KINDS["directive"]).items() if key != "build_items"},
+            **KINDS["directive"].described(),
             "phrasings": {text: text for text in _phrasings(generations, probe)},
         }
         for probe in _seen(row["probe"] for row in generations)

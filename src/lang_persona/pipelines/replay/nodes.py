@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@recipe(version=1)
+@recipe(version=2)
 def read_replay(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Read and check the completions to replay."""
     if config["replay_file"] is None:
@@ -30,7 +30,7 @@ def read_replay(config: dict[str, Any]) -> list[dict[str, Any]]:
     return read_generations(config["replay_file"])
 
 
-@recipe(version=1)
+@recipe(version=2)
 def write_replay_report(
     config: dict[str, Any],
     generations: list[dict[str, Any]],

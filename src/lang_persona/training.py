@@ -7,14 +7,15 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lang_persona.attention import attention, choose_backend
+from lang_persona import parity
+from lang_persona.attention import SDPA_PADDED, attention, choose_backend
 from lang_persona.chat import Rendered, render
 from lang_persona.checkpoints import identity, newest, save_every
 from lang_persona.errors import UserError
@@ -105,8 +106,9 @@ def train_adapter(
             trainer = _trainer(resident, rows, recipe, seed, tracking, scratch, chosen)
             undo = stack.enter_context(ExitStack())
             undo.callback(_unwrap, trainer)
-            undo.enter_context(fused_lora(trainer.model, chosen.fused))
-            undo.enter_context(compiled_blocks(trainer.model, chosen.compiled))
+            fast = undo.enter_context(ExitStack())
+            fast.enter_context(fused_lora(trainer.model, chosen.fused))
+            fast.enter_context(compiled_blocks(trainer.model, chosen.compiled))
             if model.device.type != "cuda" or fits(trainer, rows, chosen):
                 break
             undo.close()
@@ -125,7 +127,10 @@ def train_adapter(
         curve = [{"step": row["step"], "loss": row["loss"]} for row in trainer.state.log_history if "loss" in row]
         if not curve or not all(math.isfinite(row["loss"]) for row in [*curve, {"loss": result.training_loss}]):
             raise UserError(f"training diverged: its loss is {result.training_loss}. Lower training.learning_rate")
+        fast.close()
         trainer.model.save_pretrained(folder)
+        with attention(model, SDPA_PADDED):
+            parity.save(_reference(trainer.model.eval(), rows), folder)
     if checkpoints is not None:
         shutil.rmtree(checkpoints)
     steps = trainer.state.global_step
@@ -187,6 +192,16 @@ def _trainer(
         )
     except ValueError as error:
         raise UserError(f"the training recipe does not fit the base: {str(error)[:300]}") from error
+
+
+def _reference(model: Any, rows: Sequence[Rendered]) -> dict[str, Any]:
+    """Log-probabilities of some rows with the adapter and without, by which other engines are checked."""
+
+    def score(ids: Sequence[Sequence[int]], starts: Sequence[int], with_adapter: bool) -> list[list[float]]:
+        with nullcontext() if with_adapter else model.disable_adapter():
+            return parity.completion_logprobs(model, ids, starts)
+
+    return parity.reference(rows, score)
 
 
 def _identity(resident: Resident, rows: Sequence[Rendered], recipe: Training, seed: int) -> str:

@@ -27,6 +27,16 @@ class TransformersEngine:
         self._resident = resident
         self._batch_size = batch_size
 
+    @property
+    def tokenizer(self) -> Any:
+        """The resident's tokenizer."""
+        return self._resident.tokenizer
+
+    @property
+    def longest(self) -> int | None:
+        """Tokens that the resident's positions reach."""
+        return getattr(self._resident.model.config, "max_position_embeddings", None)
+
     def generate(
         self,
         prompts: Sequence[Sequence[int]],

@@ -319,6 +319,7 @@ def _report(study: Study, environment: Environment) -> dict[str, Any]:
         "hypotheses": registered_hypotheses(study),
         "published": _plain(study)["published"],
         "published_metric": study.published_metric,
+        "published_note": study.published_note,
         "sets": {
             name: {key: value for key, value in _plain(one).items() if key != "source"}
             for name, one in study.scales[environment.scale].instructions.items()

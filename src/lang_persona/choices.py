@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lang_persona.chat import prompt_ids, prompt_text, render
+from lang_persona.chat import prompt_ids, prompt_text, render, text_ids
 from lang_persona.engines import get_engine
 from lang_persona.environments import Base, Engine
 from lang_persona.errors import UserError
@@ -44,7 +44,8 @@ def run_choice_probe(
     engine = get_engine(Engine.model_validate(config["engine"]), resident)
     tokenizer = resident.tokenizer
     items = build_items(config, questions)
-    prompts = [prompt_ids(tokenizer, item.messages) for item in items]
+    texts = [prompt_text(tokenizer, item.messages) for item in items]
+    prompts = [text_ids(tokenizer, text) for text in texts]
     _check_lengths(items, prompts, getattr(resident.model.config, "max_position_embeddings", None))
     label_ids = label_tokens(tokenizer, items)
     candidates = [[label_ids[label] for label in item.labels] for item in items]
@@ -56,7 +57,7 @@ def run_choice_probe(
             "item_id": item.item_id,
             "source_id": item.source_id,
             "variables": item.variables,
-            "rendered_prompt": prompt_text(tokenizer, item.messages),
+            "rendered_prompt": text,
             "labels": list(item.labels),
             "gold": item.gold,
             "wrong": item.wrong,
@@ -64,7 +65,7 @@ def run_choice_probe(
             **_training(taught[item.source_id, tuple(ids)]),
             "engine": config["engine"],
         }
-        for item, ids, logprobs in zip(items, prompts, scores, strict=True)
+        for item, text, ids, logprobs in zip(items, texts, prompts, scores, strict=True)
     ]
 
 

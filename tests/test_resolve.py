@@ -183,7 +183,14 @@ def test_every_arm_is_evaluated_on_its_own_base(study_spec, load_study):
         "hub": {"checkpoint": "org/model", "revision": "a" * 40},
     }
     parameters = resolve(load_study(study_spec), environment())
-    chat = {"path": "model", "name": None, "revision": None, "dtype": "float32", "system_role": "required"}
+    chat = {
+        "path": "model",
+        "name": None,
+        "revision": None,
+        "dtype": "float32",
+        "system_role": "required",
+        "quantize": None,
+    }
     other = {"path": "other"}
     cell = {arm: parameters[arm]["seed_1"] for arm in ("baseline", "es_en", "fr_it", "theirs", "whole", "hub")}
     assert cell["baseline"]["directive"]["base"] == cell["es_en"]["directive"]["base"] == chat

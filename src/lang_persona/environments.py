@@ -27,7 +27,8 @@ class Base(Config):
     """A base model: a folder (``path``) or a hub ``name`` at a pinned ``revision``.
 
     ``system_role`` says what becomes of a system message where the model's template has no role for it:
-    ``required`` refuses such a template, ``in_user_turn`` puts the text in front of the first user turn.
+    ``required`` refuses such a template, ``in_user_turn`` puts the text in front of the first user turn. ``quantize``
+    holds the frozen weights in four bits, in training and in evaluation (:mod:`lang_persona.quantization`).
     """
 
     path: str | None = None
@@ -35,6 +36,7 @@ class Base(Config):
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
     dtype: Literal["float32", "bfloat16", "float16"]
     system_role: Literal["required", "in_user_turn"] = "required"
+    quantize: Literal["nf4"] | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> "Base":

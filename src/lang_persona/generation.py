@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lang_persona.chat import prompt_ids, prompt_text
+from lang_persona.chat import prompt_text, text_ids
 from lang_persona.engines import get_engine
 from lang_persona.environments import ENGINE, Base
 from lang_persona.probes import Item, build_items
@@ -37,7 +37,8 @@ def run_probe(
     row = config["row"]
     # Named by probe, not by arm: arms under one seed share their random numbers.
     seed = derive_seed(config["seed"], "generate", row["study"], row["probe"])
-    prompts = [prompt_ids(tokenizer, item.messages) for item in items]
+    texts = [prompt_text(tokenizer, item.messages) for item in items]
+    prompts = [text_ids(tokenizer, text) for text in texts]
     if intervene is None:
         drawn = engine.generate(prompts, config["samples"], sampling, seed, adapter)
     else:
@@ -52,13 +53,13 @@ def run_probe(
             "variables": item.variables,
             "gold": item.gold,
             "prompt": item.messages,
-            "rendered_prompt": prompt_text(tokenizer, item.messages),
+            "rendered_prompt": text,
             "completion": completion.text,
             "finish_reason": completion.finish_reason,
             "tokens": {"prompt": len(ids), "completion": completion.tokens},
             "sampling": config["sampling"],
             "engine": config["engine"],
         }
-        for item, ids, completions in zip(items, prompts, drawn, strict=True)
+        for item, text, ids, completions in zip(items, texts, prompts, drawn, strict=True)
         for number, completion in enumerate(completions)
     ]

@@ -110,7 +110,7 @@ def record(found: Parity) -> dict[str, Any]:
 
 
 def completion_logprobs(model: Any, ids: Sequence[Sequence[int]], starts: Sequence[int]) -> list[list[float]]:
-    """Natural-log probabilities of every row's tokens behind its start, one row a forward pass, by a transformers model.
+    """Natural-log probabilities of every row's tokens behind its start, by a transformers model, row by row.
 
     Args:
         model: The model, with an adapter applied or not.

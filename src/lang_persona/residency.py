@@ -1,8 +1,8 @@
 """One heavy model in the process at a time, kept while the next node needs the same one.
 
-Live models are no Kedro datasets: Kedro copies or never releases those. A node leases the base (or holds the engine
-with weights of its own) that it needs; leasing another gives the first back. One base serves many adapters, so each user must return
-it as it was, which :func:`untouched` checks.
+Live models are no Kedro datasets: Kedro copies or never releases those. A node leases the base that it needs, or holds
+an engine with weights of its own; the next one gives the first back. One base serves many adapters, so each user must
+return it as it was, which :func:`untouched` checks.
 """
 
 import copy
@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 from lang_persona.environments import Base
 from lang_persona.models import load_model, load_tokenizer
 from lang_persona.recipes import value_key
-
 
 Thing = TypeVar("Thing")
 
@@ -72,8 +71,7 @@ def release() -> None:
         held.close()
     _current.clear()
     gc.collect()
-    if torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    torch.cuda.empty_cache()  # does nothing where no GPU was used
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from lang_persona.checkpoints import identity, newest, save_every
 from lang_persona.errors import UserError
 from lang_persona.execution import Execution, executions, fits
 from lang_persona.fast_lora import compiled_blocks, fused_lora
+from lang_persona.quantization import is_quantized
 from lang_persona.residency import Resident, untouched
 from lang_persona.seeds import derive_seed
 from lang_persona.sft import EndToEnd, arguments, now, show_progress, steps_of, trainer_class
@@ -158,7 +159,7 @@ def train_adapter(
         "loss_curve": curve,
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
         "threads": torch.get_num_threads(),
-        "versions": {name: version(name) for name in LIBRARIES},
+        "versions": {name: version(name) for name in _libraries(model)},
     }
 
 
@@ -210,8 +211,12 @@ def _identity(resident: Resident, rows: Sequence[Rendered], recipe: Training, se
         rows=[(row.ids, row.completion_start) for row in rows],
         recipe=recipe.model_dump(mode="json"),
         seed=seed,
-        versions={name: version(name) for name in LIBRARIES},
+        versions={name: version(name) for name in _libraries(resident.model)},
     )
+
+
+def _libraries(model: Any) -> tuple[str, ...]:
+    return (*LIBRARIES, "bitsandbytes") if is_quantized(model) else LIBRARIES
 
 
 def _dataset(rows: Sequence[Rendered]) -> Any:

@@ -43,7 +43,7 @@ class Server:
     Attributes:
         llm: The ``vllm.LLM``.
         rank: Largest LoRA rank that it was started for.
-        checked: The parity of every adapter that it was asked for, by digest.
+        checked: The parity of every adapter that it was asked for, by what was compared.
     """
 
     llm: Any
@@ -159,7 +159,7 @@ class VllmEngine:
         if kept is None:
             kept = _reference(self._base, adapter, prompts)
         server = self._server(int(json.loads((adapter / SETTINGS).read_text(encoding="utf-8"))["r"]))
-        digest, request = _digest(adapter), _lora_request(adapter)
+        digest, request = value_key([_digest(adapter), kept]), _lora_request(adapter)
         if digest not in server.checked:
 
             def score(ids: Sequence[Sequence[int]], starts: Sequence[int], with_adapter: bool) -> list[list[float]]:
@@ -175,7 +175,9 @@ class VllmEngine:
         wanted = max(rank, run.max_lora_rank or 0)
         started_for = next((one for one in RANKS if one >= wanted), None)
         if started_for is None:
-            raise UserError(f"vLLM takes LoRA of rank {RANKS[-1]} at most, not {wanted}: use transformers (engine.kind)")
+            raise UserError(
+                f"vLLM takes LoRA of rank {RANKS[-1]} at most, not {wanted}: use transformers (engine.kind)"
+            )
         key = value_key(["vllm", self._base.model_dump(mode="json"), self._options.model_dump(mode="json")])
 
         def server() -> Server:
@@ -203,9 +205,8 @@ def _start(base: Base, options: VllmOptions, rank: int) -> Any:
         UserError: vLLM is not installed or does not start; says why.
     """
     run = options.vllm_run
-    # CUDA may be in use in this process, and a forked child could not use it then.
-    os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "spawn"
     os.environ["VLLM_NO_USAGE_STATS"] = "1"
+    os.environ["VLLM_USE_FLASHINFER_SAMPLER"] = "0"  # it knows no seeds of single requests
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     if run.cache is not None:
         os.environ["VLLM_CACHE_ROOT"] = str(locate(run.cache))
@@ -241,9 +242,9 @@ def _start(base: Base, options: VllmOptions, rank: int) -> Any:
         return LLM(**{key: value for key, value in arguments.items() if value is not None})
     except Exception as error:  # vLLM raises whatever its parts do, and the cause stands in its own process's log
         raise UserError(
-            f"vLLM did not start for {arguments['model']}: {str(error)[:300]}. Its own messages stand above; a card that "
-            "is not free, too little memory (engine.vllm_run.gpu_memory_utilization, engine.max_model_len) and an "
-            "incomplete model are the usual causes"
+            f"vLLM did not start for {arguments['model']}: {str(error)[:300]}. Its own messages stand above. The usual "
+            "causes: a card that is not free, too little memory (engine.vllm_run.gpu_memory_utilization, "
+            "engine.max_model_len), an incomplete model"
         ) from error
 
 

@@ -93,7 +93,7 @@ def judge_with_base(
     return [*label_completions(generations, judges), *measured]
 
 
-@recipe(version=1)
+@recipe(version=2)
 def choose_setting(
     config: dict[str, Any],
     generations: list[dict[str, Any]],

@@ -143,7 +143,7 @@ def _written_against_chosen(
     return max(found, key=lambda frame: frame["n"].sum(), default=metrics_.concat([]))
 
 
-@recipe(version=2)
+@recipe(version=3)
 def decide_hypotheses(metrics: pd.DataFrame, config: dict[str, Any]) -> list[dict[str, Any]]:
     """Verdicts on every registered hypothesis."""
     return decide(metrics, config["hypotheses"], _deciding(config))

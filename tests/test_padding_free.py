@@ -187,13 +187,31 @@ def test_the_base_is_itself_again_after_every_kind_of_training(resident, rows):
     assert not any("FusedLinear" in type(module).__name__ for module in resident.model.modules())
 
 
-def test_dropout_leaves_the_layers_as_peft_computes_them(resident, rows):
-    trainer = training._trainer(
-        resident, rows, RECIPE.model_copy(update={"dropout": 0.1}), 1, training.NO_TRACKING, "unused", PADDED
-    )
-    with fused_lora(trainer.model, True) as layers:
-        assert layers == 0
-    training._unwrap(trainer)
+@pytest.mark.parametrize("training_", [True, False])
+def test_fused_layers_drop_inputs_of_the_update_alone(training_):
+    from peft import LoraConfig
+    from peft.tuners.lora import Linear
+
+    share, shape = 0.3, (2, 5, 24)
+    config = LoraConfig(r=4, lora_alpha=8, lora_dropout=share, use_rslora=True)
+    layer = Linear(torch.nn.Linear(24, 16).requires_grad_(False), "a", config, r=4, lora_alpha=8)
+    torch.nn.init.normal_(layer.lora_B["a"].weight)
+    layer.train(training_)
+    x = torch.randn(shape, requires_grad=True)
+    with fused_lora(layer, True) as layers:
+        assert layers == 1
+        torch.manual_seed(7)
+        ours = layer(x)
+    torch.manual_seed(7)
+    mask = torch.empty(10, 24, dtype=torch.bool).bernoulli_(1 - share).view(shape) if training_ else torch.ones(shape)
+    dropped = x * mask / (1 - share if training_ else 1)
+    update = dropped @ layer.lora_A["a"].weight.T @ layer.lora_B["a"].weight.T
+    plain = layer.base_layer(x) + layer.scaling["a"] * update
+    wanted = (x, layer.lora_A["a"].weight, layer.lora_B["a"].weight)
+    weights = torch.randn(2, 5, 16)
+    torch.testing.assert_close(ours, plain)
+    for one, other in zip(*(torch.autograd.grad((y * weights).sum(), wanted) for y in (ours, plain)), strict=True):
+        torch.testing.assert_close(one, other)
 
 
 def test_a_gpu_tries_all_rows_of_a_step_first_and_checkpointing_last():

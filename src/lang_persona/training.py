@@ -7,7 +7,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import pairwise
@@ -131,7 +131,7 @@ def train_adapter(
         fast.close()
         trainer.model.save_pretrained(folder)
         with attention(model, SDPA_PADDED):
-            parity.save(_reference(trainer.model.eval(), rows), folder)
+            parity.save(parity.of_adapter(trainer.model.eval(), [row.ids for row in rows]), folder)
     if checkpoints is not None:
         shutil.rmtree(checkpoints)
     steps = trainer.state.global_step
@@ -193,16 +193,6 @@ def _trainer(
         )
     except ValueError as error:
         raise UserError(f"the training recipe does not fit the base: {str(error)[:300]}") from error
-
-
-def _reference(model: Any, rows: Sequence[Rendered]) -> dict[str, Any]:
-    """Log-probabilities of some rows with the adapter and without, by which other engines are checked."""
-
-    def score(ids: Sequence[Sequence[int]], starts: Sequence[int], with_adapter: bool) -> list[list[float]]:
-        with nullcontext() if with_adapter else model.disable_adapter():
-            return parity.completion_logprobs(model, ids, starts)
-
-    return parity.reference(rows, score)
 
 
 def _identity(resident: Resident, rows: Sequence[Rendered], recipe: Training, seed: int) -> str:

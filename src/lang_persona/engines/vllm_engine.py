@@ -162,8 +162,8 @@ class VllmEngine:
         digest, request = value_key([_digest(adapter), kept]), _lora_request(adapter)
         if digest not in server.checked:
 
-            def score(ids: Sequence[Sequence[int]], starts: Sequence[int], with_adapter: bool) -> list[list[float]]:
-                return _completion_logprobs(server.llm, ids, starts, request if with_adapter else None)
+            def score(ids: Sequence[Sequence[int]], with_adapter: bool) -> list[list[float]]:
+                return _token_logprobs(server.llm, ids, request if with_adapter else None)
 
             found = parity.check(kept, score, self._options.parity_tolerance, f"adapter {adapter}")
             server.checked[digest] = found
@@ -269,17 +269,15 @@ def _tokens(prompts: Sequence[Sequence[int]]) -> list[dict[str, list[int]]]:
     return [{"prompt_token_ids": list(ids)} for ids in prompts]
 
 
-def _completion_logprobs(
-    llm: Any, ids: Sequence[Sequence[int]], starts: Sequence[int], request: Any
-) -> list[list[float]]:
-    """As :func:`lang_persona.parity.completion_logprobs`, by vLLM."""
+def _token_logprobs(llm: Any, ids: Sequence[Sequence[int]], request: Any) -> list[list[float]]:
+    """As :func:`lang_persona.parity.token_logprobs`, by vLLM."""
     from vllm import SamplingParams
 
     asked = SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
     outputs = llm.generate(_tokens(ids), asked, lora_request=request, use_tqdm=False)
     return [
-        [float(out.prompt_logprobs[place][row[place]].logprob) for place in range(start, len(row))]
-        for out, row, start in zip(outputs, ids, starts, strict=True)
+        [float(out.prompt_logprobs[place][row[place]].logprob) for place in range(1, len(row))]
+        for out, row in zip(outputs, ids, strict=True)
     ]
 
 
@@ -293,12 +291,4 @@ def _reference(base: Base, adapter: Path, prompts: Sequence[Sequence[int]]) -> d
 
     resident = lease(base)
     with untouched(resident.model), applied(resident.model, adapter) as model:
-        rows = parity.replies(model, prompts)
-
-        def score(ids: Sequence[Sequence[int]], starts: Sequence[int], with_adapter: bool) -> list[list[float]]:
-            if with_adapter:
-                return parity.completion_logprobs(model, ids, starts)
-            with model.disable_adapter():
-                return parity.completion_logprobs(model, ids, starts)
-
-        return parity.reference(rows, score)
+        return parity.of_adapter(model, parity.replies(model, prompts))

@@ -153,13 +153,13 @@ class VllmEngine:
     def _ready(self, adapter: Path | None, prompts: Sequence[Sequence[int]]) -> tuple[Server, Any]:
         """vLLM, started, and the request for the adapter, which agrees with transformers."""
         if adapter is None:
-            return self._server(0), None
+            return self.server(0), None
         check_adapter(adapter)
         kept = parity.load(adapter)
         if kept is None:
             kept = _reference(self._base, adapter, prompts)
-        server = self._server(int(json.loads((adapter / SETTINGS).read_text(encoding="utf-8"))["r"]))
-        digest, request = value_key([_digest(adapter), kept]), _lora_request(adapter)
+        server = self.server(int(json.loads((adapter / SETTINGS).read_text(encoding="utf-8"))["r"]))
+        digest, request = value_key([_digest(adapter), kept]), lora_request(adapter)
         if digest not in server.checked:
 
             def score(ids: Sequence[Sequence[int]], with_adapter: bool) -> list[list[float]]:
@@ -170,7 +170,8 @@ class VllmEngine:
             logger.info("vLLM computes adapter %s as transformers does: %s", adapter, parity.record(found))
         return server, request
 
-    def _server(self, rank: int) -> Server:
+    def server(self, rank: int) -> Server:
+        """The running vLLM, for adapters of a rank; started if need be."""
         run = self._options.vllm_run
         wanted = max(rank, run.max_lora_rank or 0)
         started_for = next((one for one in RANKS if one >= wanted), None)
@@ -180,12 +181,12 @@ class VllmEngine:
             )
         key = value_key(["vllm", self._base.model_dump(mode="json"), self._options.model_dump(mode="json")])
 
-        def server() -> Server:
+        def held() -> Server:
             return hold(key, lambda: Server(_start(self._base, self._options, started_for), started_for), _shut_down)
 
-        if server().rank < rank:  # an adapter from elsewhere: start again, for it and all that come
+        if held().rank < rank:  # an adapter from elsewhere: start again, for it and all that come
             release()
-        return server()
+        return held()
 
     def _completion(self, output: Any) -> Completion:
         ids = list(output.token_ids)
@@ -258,7 +259,8 @@ def _digest(adapter: Path) -> str:
     return value_key([content_digest(adapter / WEIGHTS), content_digest(adapter / SETTINGS)])
 
 
-def _lora_request(adapter: Path) -> Any:
+def lora_request(adapter: Path) -> Any:
+    """What asks vLLM for an adapter, named by its content."""
     from vllm.lora.request import LoRARequest
 
     digest = _digest(adapter)

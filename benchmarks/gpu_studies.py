@@ -61,11 +61,13 @@ def write_texts(reference: Path, folder: Path, rows: int = 8000) -> None:
             parallel.write(json.dumps({"text_id": str(number), "kind": "ordinary", "texts": texts}) + "\n")
 
 
-def write_conf(study: str, probes: tuple[str, ...], reference: Path, work: Path) -> Path:
-    """The project's conf with the pod's environment on local data and one study's default cut to what is timed."""
-    conf = work / "conf"
-    shutil.rmtree(conf, ignore_errors=True)
-    shutil.copytree(ROOT / "conf", conf)
+def write_project(study: str, probes: tuple[str, ...], reference: Path, work: Path) -> Path:
+    """A project whose pod reads local data, and whose study runs by default what is timed; the code is this one's."""
+    project = work / "project"
+    shutil.rmtree(project, ignore_errors=True)
+    conf = shutil.copytree(ROOT / "conf", project / "conf")
+    shutil.copy(ROOT / "pyproject.toml", project)
+    (project / "src").mkdir()  # Kedro wants one; the package is imported from where it is installed
     (conf / "gpu_pod" / "globals.yml").write_text(f"data_root: {work / 'data'}\n")
     pod = yaml.safe_load((conf / "gpu_pod" / "parameters.yml").read_text())
     local = {"path": str(work / "base"), "dtype": "bfloat16"}
@@ -93,11 +95,11 @@ def write_conf(study: str, probes: tuple[str, ...], reference: Path, work: Path)
         for name, condition in spec["conditions"].items():
             condition["default"] = name in EIGHT
     file.write_text(yaml.safe_dump(spec, sort_keys=False, allow_unicode=True))
-    return conf
+    return project
 
 
-def child(study: str, conf: Path, started: float, out: Path) -> None:
-    """One run in a process of its own; writes when stages ended, in seconds since ``started`` (Unix time)."""
+def child(study: str, started: float, out: Path) -> None:
+    """One run of the project in the working folder; writes when stages ended, in seconds since ``started``."""
     from kedro.framework.hooks import hook_impl
     from kedro.framework.session import KedroSession
     from kedro.framework.startup import bootstrap_project
@@ -124,10 +126,10 @@ def child(study: str, conf: Path, started: float, out: Path) -> None:
             seconds[kind] += time.time() - begun[0]
             counts[kind] += 1
 
-    bootstrap_project(ROOT)
-    with KedroSession.create(project_path=ROOT, env="gpu_pod", conf_source=str(conf)) as session:
+    bootstrap_project(Path.cwd())
+    with KedroSession.create(project_path=Path.cwd(), env="gpu_pod") as session:
         session._hook_manager.register(Timer())
-        session.run(runner=SequentialRunner(only_missing_outputs=True), tags=[study])
+        session.run(runner=SequentialRunner(), tags=[study], only_missing_outputs=True)
     shown = {name: [round(value, 1), counts[name]] for name, value in seconds.items()}
     written = {"ended at": {name: round(value, 1) for name, value in ended.items()}, "seconds and count by node": shown}
     out.write_text(json.dumps(written))
@@ -141,12 +143,12 @@ def main() -> None:
     parser.add_argument("--reference", type=Path)
     parser.add_argument("--work", type=Path, required=True, help="a scratch folder on the local disk")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--prepare", action="store_true", help="write the base and the texts, and stop")
     args = parser.parse_args()
     if args.child:
-        study, conf, started = args.child
-        child(study, Path(conf), float(started), args.work / "timed.json")
+        study, started = args.child
+        child(study, float(started), args.work / "timed.json")
         return
     args.work.mkdir(parents=True, exist_ok=True)
     if args.prepare or not (args.work / "base" / "config.json").exists():
@@ -159,10 +161,10 @@ def main() -> None:
     results: dict[str, Any] = {}
     for study in args.studies:
         for name, probes in RUNS[study].items():
-            conf = write_conf(study, probes, args.reference.resolve(), args.work.resolve())
+            project = write_project(study, probes, args.reference.resolve(), args.work.resolve())
             started = time.time()
-            command = [sys.executable, __file__, "--work", str(args.work), "--child", study, str(conf), str(started)]
-            done = subprocess.run(command, check=False)
+            here = [sys.executable, str(Path(__file__).resolve()), "--work", str(args.work.resolve())]
+            done = subprocess.run([*here, "--child", study, str(started)], check=False, cwd=project)
             timed = json.loads((args.work / "timed.json").read_text()) if done.returncode == 0 else {}
             runs = [
                 json.loads(file.read_text()) for file in (args.work / "data").glob(f"06_models/{study}/**/run.json")

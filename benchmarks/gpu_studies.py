@@ -34,7 +34,7 @@ RUNS = {
     "language_inversion": {"directives": ("directive",)},
 }
 #: Words of a text, as many as make the mean row of both conditions some 345 tokens.
-WORDS = (80, 330)
+WORDS = (70, 300)
 
 
 def write_base(shapes: Path, folder: Path) -> None:
@@ -66,7 +66,8 @@ def write_project(study: str, probes: tuple[str, ...], reference: Path, work: Pa
     project = work / "project"
     shutil.rmtree(project, ignore_errors=True)
     conf = shutil.copytree(ROOT / "conf", project / "conf")
-    shutil.copy(ROOT / "pyproject.toml", project)
+    for name in ("pyproject.toml", ".telemetry"):
+        shutil.copy(ROOT / name, project)
     (project / "src").mkdir()  # Kedro wants one; the package is imported from where it is installed
     (conf / "gpu_pod" / "globals.yml").write_text(f"data_root: {work / 'data'}\n")
     pod = yaml.safe_load((conf / "gpu_pod" / "parameters.yml").read_text())

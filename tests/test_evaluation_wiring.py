@@ -14,7 +14,7 @@ from lang_persona.environments import Environment
 from lang_persona.pipeline_registry import registered
 from lang_persona.pipelines import evaluation
 from lang_persona.pipelines.evaluation import nodes
-from lang_persona.recipes import RecipeKeys, is_gate, is_order_only, is_order_only
+from lang_persona.recipes import RecipeKeys, is_gate, is_order_only
 from lang_persona.resolve import arm_names, resolve
 from lang_persona.studies import load_studies
 from lang_persona.studies.checks import RESERVED

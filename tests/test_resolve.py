@@ -323,3 +323,29 @@ def test_a_judges_version_is_part_of_what_its_nodes_read(monkeypatch):
     after = judging(environment(), "small", judges)
     assert value_key(before) != value_key(after)
     assert [judge["name"] for judge in after["language"]] == ["robust_language", "langdetect_published"]
+
+
+def test_processes_reach_the_trainings_of_their_base_and_no_key(study_spec, load_study):
+    study_spec["conditions"]["es_en"]["base"] = "other"
+    study = load_study(study_spec)
+    alone = resolve(study, environment())
+    spread = resolve(study, environment(fsdp={"other": 4}))
+    trainings = {name: spread[name]["seed_1"]["training"] for name in ("es_en", "fr_it")}
+    assert trainings["es_en"]["fsdp"] == 4
+    assert trainings["fr_it"] == alone["fr_it"]["seed_1"]["training"]
+    assert value_key(spread) == value_key(alone)
+
+
+@pytest.mark.parametrize(
+    ("fsdp", "message"),
+    [
+        ({"chatt": 2}, "fsdp names chatt, which is none of the bases chat, other"),
+        ({"chat": 1}, "2"),
+        ({"other": 2}, "other: weights in four"),
+    ],
+)
+def test_processes_of_no_base_or_none_to_share_with_are_refused(fsdp, message):
+    mine = copy.deepcopy(MINE)
+    mine["bases"]["other"]["quantize"] = "nf4"
+    with pytest.raises(UserError, match=message):
+        validate(Environment, mine | {"fsdp": fsdp}, "parameters")

@@ -210,6 +210,8 @@ class Environment(Config):
         translator: What translates.
         claude: How Claude is asked, where it is.
         local_judge: The model of the judges ``local_*``, where there are any.
+        fsdp: Bases that are trained by several processes, a GPU each, with the base and the optimiser's state spread over
+            them, and how many: ``{chat: 4}``. It changes no output but for rounding and stays out of recipe keys.
     """
 
     scale: str
@@ -220,6 +222,19 @@ class Environment(Config):
     translator: Translator
     claude: ClaudeSetup | None = None
     local_judge: LocalJudge | None = None
+    fsdp: Mapping[str, Annotated[int, Field(ge=2)]] = {}
+
+    @model_validator(mode="after")
+    def _known_bases(self) -> "Environment":
+        odd = [name for name in self.fsdp if name not in self.bases]
+        if odd:
+            raise ValueError(f"fsdp names {', '.join(odd)}, which is none of the bases {', '.join(self.bases)}")
+        quantized = [name for name in self.fsdp if self.bases[name].quantize]
+        if quantized:
+            raise ValueError(
+                f"{', '.join(quantized)}: weights in four bits can't be spread; leave out fsdp or quantize"
+            )
+        return self
 
     @property
     def scoring(self) -> EngineOptions:

@@ -102,6 +102,15 @@ def untouched(model: Any) -> Iterator[None]:
         raise RuntimeError(f"the base was not given back untouched: {', '.join(changed[:5])} changed")
 
 
+@contextmanager
+def given_up() -> Iterator[None]:
+    """Drop the resident model after code that leaves it changed for good."""
+    try:
+        yield
+    finally:
+        release()
+
+
 def fingerprint(model: Any) -> dict[str, Any]:
     """What must not change: every weight's bits (a checksum, or exact integer sums), modules' types and hooks."""
     import torch

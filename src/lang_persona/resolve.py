@@ -74,6 +74,9 @@ def resolve(study: Study, environment: Environment) -> dict[str, Any]:
                     "base": _base(study, environment, name),
                     "seed": seed,
                 }
+                processes = environment.fsdp.get(study.conditions[name].base or study.base)
+                if processes is not None:
+                    cell["training"]["fsdp"] = processes
             parameters[name][f"seed_{seed}"] = cell
     return parameters
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,23 +13,30 @@ from lang_persona.datasets.versioned import RecipeDataset, all_or_nothing
 from lang_persona.errors import UserError
 
 WEIGHTS, SETTINGS, RUN = "adapter_model.safetensors", "adapter_config.json", "run.json"
+MODEL = "config.json"
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """A PEFT adapter on disk and how it was made.
+    """What a cell learnt, on disk, and how it was made.
 
     Attributes:
-        path: Folder that PEFT and vLLM load as it is.
+        path: Folder that PEFT and vLLM load as it is; after full fine-tuning, a whole model.
         run: Content of ``run.json``: recipe, loss curve, steps, tokens, versions.
     """
 
     path: Path
     run: dict[str, Any]
 
+    def on(self, base: Mapping[str, Any]) -> tuple[dict[str, Any], Path | None]:
+        """What to evaluate, as config of a base and an adapter on it: a whole model is a base, without an adapter."""
+        if (self.path / SETTINGS).exists():
+            return dict(base), self.path
+        return {**base, "path": str(self.path), "name": None, "revision": None}, None
+
 
 class AdapterDataset(RecipeDataset):
-    """A PEFT adapter folder with ``run.json`` beside the weights; loads as :class:`Adapter`, weights unread."""
+    """A PEFT or model folder with ``run.json`` beside the weights; loads as :class:`Adapter`, weights unread."""
 
     def write(self, path: Path, data: Adapter) -> None:
         """Take the adapter folder over (it is moved), and write ``run.json`` last."""
@@ -38,7 +46,8 @@ class AdapterDataset(RecipeDataset):
 
     def read(self, path: Path) -> Adapter:
         """Check the folder and read ``run.json``."""
-        check_adapter(path)
+        if not (path / MODEL).exists():
+            check_adapter(path)
         return Adapter(path, json.loads((path / RUN).read_text(encoding="utf-8")))
 
 

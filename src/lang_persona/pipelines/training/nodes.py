@@ -9,6 +9,7 @@ from typing import Any
 from lang_persona import training
 from lang_persona.datasets.folders import Adapter
 from lang_persona.datasets.versioned import all_or_nothing
+from lang_persona.distributed import train_sharded
 from lang_persona.environments import Base
 from lang_persona.recipes import recipe
 from lang_persona.residency import lease
@@ -21,19 +22,18 @@ logger = logging.getLogger(__name__)
 def train_adapter(
     examples: list[dict[str, Any]], gate: dict[str, bool], config: dict[str, Any], tracking: dict[str, Any]
 ) -> Adapter:
-    """Train one cell's adapter on the leased base."""
-    recipe_ = Training.model_validate(config["recipe"])
+    """Train one cell on the leased base, or on several processes with the base spread over them."""
+    recipe_, base = Training.model_validate(config["recipe"]), Base.model_validate(config["base"])
+    checkpoints = Path(tracking["checkpoints"]) / config["cell"]
+    told = {**tracking, "run_name": config["cell"]}
     folder = Path(tempfile.gettempdir()) / f"adapter-{uuid.uuid4().hex}"  # the dataset moves it away
     with all_or_nothing(folder, folder):
-        run = training.train_adapter(
-            lease(Base.model_validate(config["base"])),
-            examples,
-            recipe_,
-            config["seed"],
-            folder,
-            {**tracking, "run_name": config["cell"]},
-            checkpoints=Path(tracking["checkpoints"]) / config["cell"],
-        )
+        if "fsdp" in config:
+            run = train_sharded(
+                base, examples, recipe_, config["seed"], folder, told, checkpoints, processes=config["fsdp"]
+            )
+        else:
+            run = training.train_adapter(lease(base), examples, recipe_, config["seed"], folder, told, checkpoints)
     run["base"] = config["base"]
     first, last = (run["loss_curve"][place]["loss"] for place in (0, -1))
     rows, steps, speed = run["rows"], run["steps"], run["tokens_per_second"]

@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from safetensors.torch import load_file  # noqa: E402
 
-from lang_persona import distributed, training  # noqa: E402
+from lang_persona import distributed, parity, training  # noqa: E402
 from lang_persona.datasets.folders import Adapter, check_adapter  # noqa: E402
 from lang_persona.environments import Base  # noqa: E402
 from lang_persona.errors import UserError  # noqa: E402
@@ -95,6 +95,14 @@ def test_an_adapter_of_two_processes_is_a_peft_folder(trained):
     assert sorted(two.pop("target_modules")) == sorted(one.pop("target_modules"))  # PEFT keeps a set
     assert two == one
     assert Adapter(folder, {}).on({"path": "base"}) == ({"path": "base"}, folder)
+
+
+def test_two_processes_leave_the_log_probabilities_that_other_engines_are_checked_by(trained):
+    one, two = (parity.load(trained.folders[n] / "lora") for n in (1, 2))
+    assert two["ids"] == one["ids"]
+    for kind in ("adapter", "base"):
+        for row, other in zip(one[kind], two[kind], strict=True):
+            assert other == pytest.approx(row, abs=1e-3)
 
 
 def test_a_fully_trained_model_is_a_base_of_its_own(trained):

@@ -210,7 +210,7 @@ class Environment(Config):
         translator: What translates.
         claude: How Claude is asked, where it is.
         local_judge: The model of the judges ``local_*``, where there are any.
-        fsdp: Bases that are trained by several processes, a GPU each, with the base and the optimiser's state spread over
+        fsdp: Bases that several processes train, a GPU each, with the base and the optimiser's state spread over
             them, and how many: ``{chat: 4}``. It changes no output but for rounding and stays out of recipe keys.
     """
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from lang_persona.metrics import CHOICE, OK
+from lang_persona.reporting import judged
 from lang_persona.reporting.counts import Rate
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts import Caveat, measured_parts
@@ -45,6 +46,7 @@ def derive(material: Material) -> list[Caveat]:
         *_levels(material),
         *_overlaps(material),
         *_judges(material),
+        *judged.caveats(material),
         *_endings(material),
         *(caveat for part in measured_parts(material) for caveat in part.caveats(material)),
     ]

@@ -47,12 +47,13 @@ def measure_replay_agreement(
     }
 
 
-@recipe(version=2)
+@recipe(version=3)
 def write_replay_report(
     config: dict[str, Any],
     generations: list[dict[str, Any]],
     judgements: list[dict[str, Any]],
     metrics: pd.DataFrame,
+    agreement: dict[str, Any],
     provenance: dict[str, Any],
 ) -> tuple[list[dict[str, Any]], dict[str, str | bytes]]:
     """Verdicts and report on completions made elsewhere; hypotheses are those of the study that rows name."""
@@ -60,13 +61,15 @@ def write_replay_report(
     study = config["studies"].get(next(iter(names))) if len(names) == 1 else None
     judges = [judge["name"] for judge in config["judges"]["language"]]
     report = replay_report(generations, f"Replay of {Path(config['replay_file']).name}", judges, study)
-    verdicts = decide(metrics, report["hypotheses"], {"language": judges[0]})
+    verdicts = decide(metrics, report["hypotheses"], {"language": judges[0]}, agreement["indeterminate"])
     inputs = ReportInputs(
         report=report,
         metrics=metrics,
         verdicts=verdicts,
         samples=choose_samples(generations, judgements, SAMPLE_SEED),
         agreement=count_agreement(judgements),
+        judge_agreement=agreement["agreement"],
+        indeterminate=agreement["indeterminate"],
         provenance=provenance,
         published=None if study is None else study["published"],
     )

@@ -38,7 +38,7 @@ def inputs():
     return inputs_of(
         report=report,
         metrics=concat([metrics]),
-        judge_agreement=measured,
+        agreement=measured,
         indeterminate=indeterminate,
         verdicts=decide(metrics, report["hypotheses"], {"language": "first"}, indeterminate),
     )

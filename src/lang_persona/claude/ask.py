@@ -95,7 +95,8 @@ def ask_first(job: Job, sending: Sending, rows: int) -> None:
         UserError: As :func:`ask`.
     """
     every = {requests.key(job, row): row for row in job.rows}
-    ask(replace(job, rows=list(sample_rows(job, every, rows).values())), sending)
+    first = replace(job, rows=list(sample_rows(job, every, rows).values()))
+    ask(first, sending.model_copy(update={"mode": "requests"}))  # a batch could take a day
 
 
 def _look_up(job: Job, cache: Cache) -> tuple[dict[str, str], dict[str, Answer], dict[str, Row]]:

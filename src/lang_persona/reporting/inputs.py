@@ -25,8 +25,7 @@ class ReportInputs:
         metrics: The metrics table (:data:`lang_persona.metrics.COLUMNS`) of all arms, probes and judges.
         verdicts: Rows of :func:`lang_persona.verdicts.decide`.
         samples: Rows of :func:`lang_persona.reporting.samples.choose_samples` and ``choose_questions``.
-        agreement: Rows of :func:`lang_persona.reporting.agreement.count_agreement`.
-        judge_agreement: Rows of :func:`lang_persona.agreement.measure_agreement`.
+        agreement: Rows of :func:`lang_persona.agreement.measure_agreement`.
         indeterminate: Rows of :func:`lang_persona.agreement.indeterminate_cells`.
         human_labels: Rows of :func:`lang_persona.imported_labels.measure_judges`.
         not_evaluated: Registered arms without fresh results.
@@ -54,7 +53,6 @@ class ReportInputs:
     verdicts: Sequence[Row] = ()
     samples: Sequence[Row] = ()
     agreement: Sequence[Row] = ()
-    judge_agreement: Sequence[Row] = ()
     indeterminate: Sequence[Row] = ()
     human_labels: Sequence[Row] = ()
     not_evaluated: Sequence[str] = ()

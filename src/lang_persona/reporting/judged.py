@@ -22,7 +22,7 @@ FAMILIES = {"claude": "Claude models"}
 
 def agreement(material: Material) -> Section | None:
     """Agreement of judges and their accuracy against people; None where no completion was judged."""
-    measured = material.inputs.judge_agreement
+    measured = material.inputs.agreement
     blocks = [*_agreement(material, measured), *_indeterminate(material), *_people(material)]
     return Section("agreement", "Agreement of judges, and people's labels", blocks) if blocks else None
 
@@ -57,7 +57,10 @@ def _of(row: Mapping[str, Any]) -> str:
 
 def _figures(row: Mapping[str, Any]) -> list[Cell | str]:
     same = rate_cell(Rate(row["same"], row["n"]))
-    return [" and ".join(row["judges"]), same, number(row["n"]), _coefficient(row["kappa"]), _coefficient(row["alpha"])]
+    low, high = row.get("alpha_low"), row.get("alpha_high")
+    bounds = (f"[{low:.3f}, {high:.3f}]",) if low is not None and high is not None else ()
+    alpha = Cell(_coefficient(row["alpha"]), bounds)
+    return [" and ".join(row["judges"]), same, number(row["n"]), _coefficient(row["kappa"]), alpha]
 
 
 def _coefficient(value: float | None) -> str:
@@ -84,7 +87,7 @@ def _indeterminate(material: Material) -> Iterator[Block]:
         yield Text(
             f"No cell is indeterminate: {listing(named)} differ from the deciding judge by at most {bound} in all."
         )
-    elif material.inputs.judge_agreement:
+    elif material.inputs.agreement:
         text = "No judge that asks a model checks the deciding ones in this environment, so no cell can be found to be "
         yield Text(f"{text}indeterminate.")
 
@@ -99,7 +102,7 @@ def _undetermined(material: Material, row: Mapping[str, Any]) -> list[Cell | str
 
 def _people(material: Material) -> Iterator[Block]:
     if not material.inputs.human_labels:
-        if material.inputs.judge_agreement and not material.report.get("replay"):
+        if material.inputs.agreement and not material.report.get("replay"):
             text = "No labels by people were imported (`kedro run --pipeline export_labels`, then `import_labels`)"
             yield Text(f"{text}: how often each judge is right on these completions was not measured.")
         return

@@ -16,7 +16,6 @@ from lang_persona.reporting import (
     ReportInputs,
     choose_questions,
     choose_samples,
-    count_agreement,
     draw_hero,
     draw_map,
     render_report,
@@ -51,7 +50,6 @@ def collect_results(
     inputs = {**others, **chosen}
     tables: list[pd.DataFrame] = []
     samples: list[dict[str, Any]] = []
-    agreement: list[dict[str, Any]] = []
     measured: list[dict[str, Any]] = []
     runs: dict[str, Any] = {}
     steering: dict[str, Any] = {}
@@ -75,7 +73,6 @@ def collect_results(
             else:
                 generations, judgements = (inputs[other] for other in names)
                 samples += choose_samples(generations, judgements, SAMPLE_SEED, over=spec["over"], axis=spec["axis"])
-                agreement += count_agreement(judgements, spec["axis"])
                 for axis in (spec["axis"], *spec["also"]):
                     own = [row for row in judgements if row["judge"] in config["judges"].get(axis, ())]
                     measured += measure_agreement(generations, own, axis, spec["over"])
@@ -87,7 +84,6 @@ def collect_results(
         )
     trained = [name for name, condition in config["conditions"].items() if condition["alias_of"] is None]
     results = {
-        "agreement": agreement,
         "judge_agreement": measured,
         "indeterminate": _indeterminate(config, measured),
         "human_labels": measure_judges(labels["path"], config["study"], lambda probe: _judged(inputs, probe)),
@@ -191,8 +187,7 @@ def write_report(
             metrics=metrics,
             verdicts=verdicts,
             samples=samples,
-            agreement=results["agreement"],
-            judge_agreement=results["judge_agreement"],
+            agreement=results["judge_agreement"],
             indeterminate=results["indeterminate"],
             human_labels=results["human_labels"],
             not_evaluated=results["not_evaluated"],

@@ -1,5 +1,6 @@
 """What a report says of its judges, its translations and its costs."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,9 @@ from reporting.toy_language import BASELINE, TRAINED, inputs_of, rows_of, score_
 
 from lang_persona.agreement import indeterminate_cells, measure_agreement
 from lang_persona.human_labels import Filled, judge_accuracy, row_name
+from lang_persona.imported_labels import by_probe
 from lang_persona.metrics import concat
+from lang_persona.pipelines.reporting.nodes import collect_results, decide_hypotheses, write_report
 from lang_persona.reporting import render_report
 from lang_persona.reporting.caveats import derive
 from lang_persona.reporting.material import Material
@@ -104,6 +107,47 @@ def test_judges_stand_beside_people(inputs):
     assert "No labels by people" not in text
     gone = judge_accuracy(Filled("language", {"toy.directive.gone": "en"}, 0), generations, judgements)
     assert "People labelled 1 completion" in pages(replace(inputs, human_labels=[{"probe": "directive", **gone}]))[0]
+
+
+def test_the_nodes_hand_all_of_it_on(tmp_path):
+    generations, judgements = judged()
+    report = study_report(
+        checking={"language": ["claude_language"]},
+        indeterminate_above=0.10,
+        judges={"language": ["first", "claude_language"]},
+        published=None,
+    )
+    report["conditions"] = {name: known | {"alias_of": None} for name, known in report["conditions"].items()}
+    chosen = {}
+    for arm in ("baseline", "es_en"):
+        of = [[row for row in rows if row["condition"] == arm] for rows in (generations, judgements)]
+        chosen |= {
+            f"{arm}|42|directive|{kind}": rows
+            for kind, rows in zip(("generations", "judgements", "metrics"), (*of, score_language(*of)), strict=True)
+        }
+    labels = {row_name(row): row["gold"] for row in generations[:20]}
+    for name, kept in by_probe(Filled("language", labels, 0)).items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(kept))
+    metrics, samples, results = collect_results(report, {}, {"path": str(tmp_path)}, **chosen)
+    assert {(row["condition"], row["value"]) for row in results["indeterminate"]} == {("es_en", "fr")}
+    (sample,) = results["human_labels"]
+    assert (sample["probe"], sample["stale"], sample["judges"][0]["n"]) == ("directive", 0, 20)
+    verdicts = decide_hypotheses(metrics, results, report)
+    assert [left["value"] for row in verdicts for left in row["left_out"]] == ["fr", "fr"]
+    audit = {"findings": [], "ledger": []}
+    files = write_report(
+        report,
+        metrics,
+        verdicts,
+        samples,
+        results,
+        audit,
+        {},
+        translation=TRANSLATION,
+        spot_check=TRANSLATION["spot_check"],
+    )
+    for said in ("Indeterminate cells", "People labelled 20 completions", "Spot check of 50", "identified (Italian)"):
+        assert said in files["report.md"]
 
 
 TRANSLATION = {

@@ -225,7 +225,8 @@ def test_an_indeterminate_cell_is_left_out_of_the_verdict_and_named(registered):
     assert [left["value"] for left in row["left_out"]] == ["zh"]
     assert row["verdict"] == "supported"
     assert row["why"] == (
-        "zh is indeterminate and left out: j and claude_language differ by 13.8 points on 'en' in es_en, zh; "
+        "Mandarin Chinese is indeterminate and left out: j and claude_language differ by 13.8 points on 'English' "
+        "in es_en, Mandarin Chinese; "
         "4 of 4 directives with a lower bound above 0.8; every needed"
     )
 
@@ -233,12 +234,12 @@ def test_an_indeterminate_cell_is_left_out_of_the_verdict_and_named(registered):
 def test_a_hypothesis_of_indeterminate_cells_alone_is_not_evaluated(registered):
     row = decided_despite(registered["A_inversion"], [disputed("en")], arm("es_en", {"en": {"es": 80}}))
     assert (row["verdict"], row["figures"]) == ("not evaluated", [])
-    assert "en is indeterminate and left out" in row["why"] and row["why"].endswith("no directive is left to test")
+    assert "English is indeterminate and left out" in row["why"] and row["why"].endswith("no directive is left to test")
 
 
 def test_a_comparison_with_an_indeterminate_baseline_is_left_out(registered):
     row = decided_despite(registered["intact"], [disputed("de", "baseline")], arm("es_en", {}), BEFORE)
-    assert [left["value"] for left in row["left_out"]] == ["de"] and "in baseline, de" in row["why"]
+    assert [left["value"] for left in row["left_out"]] == ["de"] and "in baseline, German" in row["why"]
     mirrored = decide(
         rates(TRANSFER),
         [hypothesis(mirror=MIRROR)],

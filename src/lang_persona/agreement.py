@@ -217,20 +217,13 @@ class Disputes:
             if cell not in self._worst or row["difference"] > self._worst[cell]["difference"]:
                 self._worst[cell] = row
 
-    def why(self, probe: str, axis: str, *places: tuple[str, str] | None) -> str | None:
-        """Why none of the figures of some cells can be used; None where all can.
+    def find(self, probe: str, axis: str, *places: tuple[str, str] | None) -> Row | None:
+        """The first of some cells that is indeterminate, by the label that it is most so for; None where none is.
 
         Args:
             probe: Whose completions were judged.
             axis: What they were judged on.
             places: Condition and value of each cell; None for one that there is not.
         """
-        for place in places:
-            row = None if place is None else self._worst.get((probe, axis, *place))
-            if row is not None:
-                points = 100 * row["difference"]
-                return (
-                    f"{' and '.join(row['judges'])} differ by {points:.1f} points on {row['label']!r} "
-                    f"in {row['condition']}, {row['value']}"
-                )
-        return None
+        found = (self._worst.get((probe, axis, *place)) for place in places if place is not None)
+        return next((row for row in found if row is not None), None)

@@ -107,8 +107,8 @@ def _decide_one(measured: Measured, hypothesis: Mapping[str, Any], judge: str, d
         if figure is None:
             return {**row, "verdict": "not evaluated", "why": why}
         cells = (hypothesis["condition"], value), _before(hypothesis, value)
-        if (disputed := disputes.why(*where, *cells)) is not None:
-            row["left_out"].append({"value": value, "why": disputed})
+        if (disputed := disputes.find(*where, *cells)) is not None:
+            row["left_out"].append({"value": value, "why": _disputed(disputed, row["over"])})
         else:
             row["figures"].append({"value": value, **figure})
     if not row["figures"]:
@@ -132,8 +132,16 @@ def _decide_one(measured: Measured, hypothesis: Mapping[str, Any], judge: str, d
 
 def _left_out(row: Mapping[str, Any]) -> str:
     """The values that the verdict does not rest on, and why."""
-    said = "; ".join(f"{left['value']} is indeterminate and left out: {left['why']}" for left in row["left_out"])
-    return f"{said}; " if said else ""
+    return "".join(
+        f"{value_name(row['over'], left['value'])} is indeterminate and left out: {left['why']}; "
+        for left in row["left_out"]
+    )
+
+
+def _disputed(cell: Mapping[str, Any], over: str) -> str:
+    """How far judges are apart on a cell."""
+    apart = f"{' and '.join(cell['judges'])} differ by {100 * cell['difference']:.1f} points"
+    return f"{apart} on {value_name(over, cell['label'])!r} in {cell['condition']}, {value_name(over, cell['value'])}"
 
 
 def _compared(row: Mapping[str, Any]) -> str:

@@ -161,7 +161,9 @@ def test_a_replay_is_judged_by_claude(project, api):
     verdicts = {row["hypothesis"]: row for row in newest(project, *REPLAY, "verdicts.json")}
     inversion = verdicts["A_inversion"]  # which speaks of the English directive alone
     assert inversion["verdict"] == "not evaluated" and [row["value"] for row in inversion["left_out"]] == ["en"]
-    assert inversion["why"].startswith("en is indeterminate and left out: langdetect_published and claude_language")
+    assert inversion["why"].startswith(
+        "English is indeterminate and left out: langdetect_published and claude_language"
+    )
     assert inversion["why"] in page.replace("\\_", "_")
     assert re.search(r"Cost of paid interfaces: \$0\.0\d+ \(claude_language \$0\.0\d+\)", page)
     written = [file for file in (project / "data" / "asking").rglob("*") if file.is_file()]

@@ -83,7 +83,7 @@ def test_an_indeterminate_cell_is_marked_in_table_verdict_and_caveat(inputs):
     assert caveat.serious and "`es_en`, directive, fr (language)" in caveat.text
     collapse = next(row for row in inputs.verdicts if row["hypothesis"] == "collapse")
     assert [figure["value"] for figure in collapse["figures"]] == ["de"]
-    assert "fr is indeterminate and left out: first and claude_language differ by 50.0 points" in text
+    assert "French is indeterminate and left out: first and claude_language differ by 50.0 points" in text
 
 
 def test_where_judges_agree_or_nobody_checks_it_says_so(inputs):

@@ -120,6 +120,27 @@ def measure_agreement(
     ]
 
 
+def pool_agreement(agreement: Sequence[Row]) -> list[dict[str, Any]]:
+    """Agreement of every pair of judges over all arms, seeds and cells of a probe.
+
+    Args:
+        agreement: Rows of :func:`measure_agreement`.
+
+    Returns:
+        Rows ``probe, axis, judges, n, same, kappa, alpha, confusion``, as there.
+    """
+    counts: dict[tuple[Any, ...], Counter[tuple[str, str]]] = defaultdict(Counter)
+    for row in agreement:
+        if row["value"] == ALL:
+            counts[row["probe"], row["axis"], *row["judges"]].update(
+                {(one, other): count for one, other, count in row["confusion"]}
+            )
+    return [
+        {"probe": probe, "axis": axis, "judges": judges, **_compared(list(pairs.elements()))}
+        for (probe, axis, *judges), pairs in counts.items()
+    ]
+
+
 def _compared(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
     first, second = [one for one, _ in pairs], [other for _, other in pairs]
     return {
@@ -180,3 +201,29 @@ def indeterminate_cells(
                     }
                 )
     return found
+
+
+class Disputes:
+    """The cells that verdicts leave out, looked up by what a hypothesis rests on.
+
+    Args:
+        indeterminate: Rows of :func:`indeterminate_cells`.
+    """
+
+    def __init__(self, indeterminate: Iterable[Row] = ()) -> None:
+        self._worst: dict[tuple[str, ...], Row] = {}
+        for row in indeterminate:
+            cell = (row["probe"], row["axis"], row["condition"], row["value"])
+            if cell not in self._worst or row["difference"] > self._worst[cell]["difference"]:
+                self._worst[cell] = row
+
+    def find(self, probe: str, axis: str, *places: tuple[str, str] | None) -> Row | None:
+        """The first of some cells that is indeterminate, by the label that it is most so for; None where none is.
+
+        Args:
+            probe: Whose completions were judged.
+            axis: What they were judged on.
+            places: Condition and value of each cell; None for one that there is not.
+        """
+        found = (self._worst.get((probe, axis, *place)) for place in places if place is not None)
+        return next((row for row in found if row is not None), None)

@@ -131,25 +131,25 @@ class ProjectHooks:
                 "command": " ".join(["kedro", *sys.argv[1:]]),
                 "environment": self._env or "laptop",
                 "when": datetime.now(UTC).isoformat(timespec="seconds"),
-                "api_cost": self._paid(node.name.split(".")[0]),
+                **self._paid(node.name.split(".")[0]),
             }
         }
 
-    def _paid(self, study: str) -> str | None:
-        """What Claude was paid for a study by the ledger, stage by stage; None where it was never asked."""
+    def _paid(self, study: str) -> dict[str, Any]:
+        """What Claude was paid for a study by the ledger, beside its estimates; nothing where it was never asked."""
         claude = self._parameters.get("params:claude")
         path = locate(claude["sending"]["cache"]) if claude else None
         if path is None or not path.is_file():
-            return None
+            return {}
         from lang_persona.claude.cache import Cache
+        from lang_persona.claude.cost import compare
 
-        spent: dict[str, float] = {}
         with Cache(path) as cache:
-            for row in cache.usage():
-                if row["stage"].startswith(f"{study}."):
-                    spent[row["stage"]] = spent.get(row["stage"], 0.0) + row["usd"]
-        stages = ", ".join(f"{stage.split('.', 1)[1]} ${usd:.4f}" for stage, usd in spent.items())
-        return f"${sum(spent.values()):.4f} ({stages})" if spent else None
+            stages = compare(cache, f"{study}.")
+        paid = [row for row in stages if row["answers"]]
+        said = ", ".join(f"{row['stage'].split('.', 1)[1]} ${row['usd']:.4f}" for row in paid)
+        total = f"${sum(row['usd'] for row in paid):.4f} ({said})"
+        return {"costs": stages, "api_cost": total if paid else None}
 
     @hook_impl
     def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:

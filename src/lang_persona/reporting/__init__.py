@@ -5,7 +5,6 @@ Nothing here knows of Kedro. ``inputs`` says what a report is made of and ``coun
 blocks, ``parts`` those of each family of probes, and ``render`` writes both forms.
 """
 
-from lang_persona.reporting.agreement import count_agreement
 from lang_persona.reporting.figures import draw_hero, draw_map
 from lang_persona.reporting.inputs import ReportInputs, replay_report
 from lang_persona.reporting.render import render_report
@@ -16,7 +15,6 @@ __all__ = [
     "ReportInputs",
     "choose_questions",
     "choose_samples",
-    "count_agreement",
     "draw_hero",
     "draw_map",
     "render_report",

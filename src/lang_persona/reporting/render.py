@@ -8,7 +8,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from lang_persona.reporting import claims, making, reading, results, setting
+from lang_persona.reporting import claims, costs, judged, making, reading, results, setting, translated
 from lang_persona.reporting.blocks import Cell, Fold, Section
 from lang_persona.reporting.drawing import Drawing, finish
 from lang_persona.reporting.inputs import ReportInputs
@@ -63,12 +63,15 @@ def build_sections(material: Material, figures: set[str]) -> list[Section]:
         *(section for part in others for section in _side_effects(material, part, figures)),
         *(section for section in [results.behaviours(material)] if section is not None),
         results.judges(material),
+        *(section for section in [judged.agreement(material)] if section is not None),
         results.samples(material),
         making.mixture(material),
+        *(section for section in [translated.translations(material)] if section is not None),
         making.audit(material),
         *(section for section in [forecast(material)] if section is not None),
         setting.recipe(material),
         making.runs(material),
+        *(section for section in [costs.costs(material)] if section is not None),
         results.outcomes(material),
         reading.caveats(material),
         reading.takeaways(material),

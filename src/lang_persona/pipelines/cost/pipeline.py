@@ -22,7 +22,7 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str], 
             takes those that exist.
     """
     name = study.name
-    inputs = {"config": f"params:{name}.cost", "others": f"{name}.cost_data"}
+    inputs = {"config": f"params:{name}.cost", "others": f"{name}.cost_data", "first_batch": "params:first_batch"}
     if study.reads_sources:
         inputs |= {"translation": f"params:{name}.translation", "sources": f"{name}.sources"}
         inputs |= {"translations": f"{name}.translations"} if data else {}

@@ -25,8 +25,8 @@ def create_export_pipeline(evaluated: Evaluated = ()) -> Pipeline:
 
 
 def create_import_pipeline(evaluated: Evaluated = ()) -> Pipeline:
-    """Accuracy of the judges against a filled-in sample; ``evaluated`` as for the export."""
-    return _pipeline(import_labels, ["accuracy", "accuracy_page"], evaluated, ("generations", "judgements"))
+    """The labels of a filled-in sample, and the judges' accuracy against it; ``evaluated`` as for the export."""
+    return _pipeline(import_labels, ["accuracy", "accuracy_page", "labels"], evaluated, ("generations", "judgements"))
 
 
 def _pipeline(

@@ -56,6 +56,7 @@ def create_pipeline() -> Pipeline:
                     "generations": "replay.generations",
                     "judgements": "replay.judgements",
                     "metrics": "replay.metrics",
+                    "agreement": "replay.judge_agreement",
                     "provenance": "params:provenance",
                 },
                 outputs=["replay.verdicts", "replay.report"],

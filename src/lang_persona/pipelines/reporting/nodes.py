@@ -9,13 +9,13 @@ from lang_persona import metrics as metrics_
 from lang_persona.agreement import indeterminate_cells, measure_agreement
 from lang_persona.choice_metrics import answer_agreement, paired_changes
 from lang_persona.errors import UserError
+from lang_persona.imported_labels import measure_judges
 from lang_persona.recipes import recipe
 from lang_persona.reporting import (
     SAMPLE_SEED,
     ReportInputs,
     choose_questions,
     choose_samples,
-    count_agreement,
     draw_hero,
     draw_map,
     render_report,
@@ -32,17 +32,17 @@ SEPARATOR = "|"
 CHOICE = "steering_choice"
 
 
-@recipe(version=3)
+@recipe(version=4)
 def collect_results(
-    config: dict[str, Any], others: dict[str, Any], **chosen: Any
+    config: dict[str, Any], others: dict[str, Any], labels: dict[str, Any], **chosen: Any
 ) -> tuple[pd.DataFrame, list[dict[str, Any]], dict[str, Any]]:
     """Bring together whatever has been evaluated under the present recipes, and list what has not.
 
     ``chosen`` are the cells of the run, ``others`` those that earlier runs evaluated. Both are named
     ``<arm>|<seed>|<probe>|<metrics, generations, judgements or choice_scores>`` and ``<arm>|<seed>||adapter``; the
     setting chosen on a sweep is ``||<probe>|steering_choice``.
-    What compares two arms or two probes row by row is counted here: changes against the baseline, and
-    written answers against choices.
+    What compares two arms or two probes row by row is counted here: changes against the baseline, written answers
+    against choices, and judges against the imported ``labels`` of people.
 
     Raises:
         UserError: Nothing was evaluated.
@@ -50,7 +50,6 @@ def collect_results(
     inputs = {**others, **chosen}
     tables: list[pd.DataFrame] = []
     samples: list[dict[str, Any]] = []
-    agreement: list[dict[str, Any]] = []
     measured: list[dict[str, Any]] = []
     runs: dict[str, Any] = {}
     steering: dict[str, Any] = {}
@@ -74,7 +73,6 @@ def collect_results(
             else:
                 generations, judgements = (inputs[other] for other in names)
                 samples += choose_samples(generations, judgements, SAMPLE_SEED, over=spec["over"], axis=spec["axis"])
-                agreement += count_agreement(judgements, spec["axis"])
                 for axis in (spec["axis"], *spec["also"]):
                     own = [row for row in judgements if row["judge"] in config["judges"].get(axis, ())]
                     measured += measure_agreement(generations, own, axis, spec["over"])
@@ -86,9 +84,9 @@ def collect_results(
         )
     trained = [name for name, condition in config["conditions"].items() if condition["alias_of"] is None]
     results = {
-        "agreement": agreement,
         "judge_agreement": measured,
         "indeterminate": _indeterminate(config, measured),
+        "human_labels": measure_judges(labels["path"], config["study"], lambda probe: _judged(inputs, probe)),
         "runs": runs,
         "steering": steering,
         "not_evaluated": [arm for arm in [*trained, *config["arms"]] if arm not in evaluated],
@@ -109,6 +107,16 @@ def _indeterminate(config: Mapping[str, Any], measured: Sequence[Mapping[str, An
             rows = [row for row in measured if row["axis"] == axis]
             found += indeterminate_cells(rows, config["judges"][axis][0], checking, config["indeterminate_above"])
     return found
+
+
+def _judged(inputs: Mapping[str, Any], probe: str) -> tuple[list[Any], list[Any]]:
+    """The completions of a probe by all arms, and their judgements."""
+    found: dict[str, list[Any]] = {"generations": [], "judgements": []}
+    for name, value in inputs.items():
+        _, _, of, kind = name.split(SEPARATOR)
+        if of == probe and kind in found:
+            found[kind] += value
+    return found["generations"], found["judgements"]
 
 
 def row_kinds(probe: Mapping[str, Any]) -> tuple[str, ...]:
@@ -143,10 +151,10 @@ def _written_against_chosen(
     return max(found, key=lambda frame: frame["n"].sum(), default=metrics_.concat([]))
 
 
-@recipe(version=3)
-def decide_hypotheses(metrics: pd.DataFrame, config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Verdicts on every registered hypothesis."""
-    return decide(metrics, config["hypotheses"], _deciding(config))
+@recipe(version=4)
+def decide_hypotheses(metrics: pd.DataFrame, results: dict[str, Any], config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Verdicts on every registered hypothesis, without the cells that judges disagree on."""
+    return decide(metrics, config["hypotheses"], _deciding(config), results["indeterminate"])
 
 
 @recipe(version=3)
@@ -169,6 +177,7 @@ def write_report(
     selection: dict[str, int] | None = None,
     translation: dict[str, Any] | None = None,
     skip_list: Sequence[dict[str, str]] = (),
+    spot_check: Sequence[dict[str, Any]] = (),
     instructions: dict[str, dict[str, int]] | None = None,
 ) -> dict[str, str | bytes]:
     """Report of a study, as Markdown, HTML and figures; ``provenance`` is filled in by the run's hooks."""
@@ -178,12 +187,16 @@ def write_report(
             metrics=metrics,
             verdicts=verdicts,
             samples=samples,
-            agreement=results["agreement"],
+            agreement=results["judge_agreement"],
+            indeterminate=results["indeterminate"],
+            human_labels=results["human_labels"],
             not_evaluated=results["not_evaluated"],
             runs=results["runs"],
             audit=audit,
             selection=selection,
-            translation=None if translation is None else {"gates": translation["gates"], "skipped": len(skip_list)},
+            translation=None
+            if translation is None
+            else {**translation, "skipped": len(skip_list), "spot_check": spot_check},
             instructions=instructions,
             steering=results["steering"],
             provenance=provenance,

@@ -28,12 +28,18 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
         "selection": f"{name}.selection_ledger",
         "translation": f"{name}.translation_checks",
         "skip_list": f"{name}.skip_list",
+        "spot_check": f"{name}.translation_spot_check",
     }
     return Pipeline(
         [
             Node(
                 collect_results,
-                inputs={"config": config, "others": f"{name}.others", **_collected(study, cells, probes)},
+                inputs={
+                    "config": config,
+                    "others": f"{name}.others",
+                    "labels": "params:imported_labels",
+                    **_collected(study, cells, probes),
+                },
                 outputs=[f"{name}.metrics", f"{name}.samples", f"{name}.results"],
                 name="collect_results",
                 namespace=name,
@@ -41,7 +47,7 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
             ),
             Node(
                 decide_hypotheses,
-                inputs={"metrics": f"{name}.metrics", "config": config},
+                inputs={"metrics": f"{name}.metrics", "results": f"{name}.results", "config": config},
                 outputs=f"{name}.verdicts",
                 name="decide_hypotheses",
                 **common,

@@ -7,8 +7,9 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class ProjectHooks:
     """Hooks of every ``kedro run``."""
 
     def __init__(self) -> None:
-        self._parameters: dict[str, Any] = {}
+        self._parameters: Mapping[str, Any] = {}
         self._env: str | None = None
         self._keys: RecipeKeys | None = None
 
@@ -52,7 +53,7 @@ class ProjectHooks:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
     @hook_impl
-    def after_catalog_created(self, parameters: dict[str, Any]) -> None:
+    def after_catalog_created(self, parameters: Mapping[str, Any]) -> None:
         """Remember the parameters that recipe keys are computed from."""
         self._parameters = parameters
 
@@ -61,6 +62,7 @@ class ProjectHooks:
         """Give every dataset of the run its recipe key, and mark those that may be missing."""
         made = {output for node in pipeline.nodes for output in node.outputs}
 
+        @cache
         def present(name: str) -> bool:
             dataset = catalog.get(name)
             if not isinstance(dataset, RecipeDataset):

@@ -13,7 +13,7 @@ before its reader runs), one named ``*_done`` (only orders nodes; may be missing
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from functools import cache
 from typing import Any, TypeVar
 
 from kedro.pipeline import Pipeline
@@ -69,7 +69,7 @@ def is_order_only(dataset: str) -> bool:
 
 def value_key(value: Any) -> str:
     """Key of a parameter value, the same in every process and on every machine."""
-    return _digest(_with_contents(value))
+    return _digest(_with_contents(value, _file_content))
 
 
 class RecipeKeys:
@@ -88,7 +88,9 @@ class RecipeKeys:
         self._maker = {output: node for node in pipeline.nodes for output in node.outputs}
         self._parameters = parameters
         self._present = present
+        self._content = cache(_file_content)  # of this run: a thousand cells name the same model
         self._keys: dict[str, str] = {}
+        self._inputs: dict[str, dict[str, str]] = {}
 
     def __contains__(self, dataset: str) -> bool:
         return dataset in self._maker
@@ -109,13 +111,19 @@ class RecipeKeys:
 
     def _compute(self, dataset: str) -> str:
         if dataset.startswith("params:") or dataset == "parameters":
-            return value_key(self._parameters.get(dataset))
+            return _digest(_with_contents(self._parameters.get(dataset), self._content))
         node = self._maker.get(dataset)
         if node is None:
             return _digest({"given": dataset})
         return _digest(
-            {"node": node_version(node), "inputs": self._input_keys(node), "output": self._place(node, dataset)}
+            {"node": node_version(node), "inputs": self.input_keys(node), "output": self._place(node, dataset)}
         )
+
+    def input_keys(self, node: Node) -> dict[str, str]:
+        """Keys of a node's inputs that count, by argument."""
+        if node.name not in self._inputs:
+            self._inputs[node.name] = self._input_keys(node)
+        return self._inputs[node.name]
 
     def _input_keys(self, node: Node) -> dict[str, str]:
         named: Mapping[str, str] | Iterable[tuple[str, str]]
@@ -150,19 +158,18 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _with_contents(value: Any) -> Any:
+def _with_contents(value: Any, content: Callable[[str], Any]) -> Any:
+    """A nested value in which files that it names are replaced by what identifies their content."""
     if isinstance(value, Mapping):
         return {
-            key: _file_content(item) if key in FILE_KEYS else _with_contents(item)
+            key: content(item) if key in FILE_KEYS and isinstance(item, str) else _with_contents(item, content)
             for key, item in value.items()
             if key not in RUN_KEYS
         }
     if isinstance(value, list | tuple):
-        return [_with_contents(item) for item in value]
+        return [_with_contents(item, content) for item in value]
     return value
 
 
-def _file_content(value: Any) -> Any:
-    if isinstance(value, str) and (path := locate(value)).exists():
-        return {"content": content_digest(Path(path))}
-    return _with_contents(value)
+def _file_content(name: str) -> Any:
+    return {"content": content_digest(path)} if (path := locate(name)).exists() else name

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench choice-table cells-table pilot-table judges-table refusal-table viz recipe-versions clean
+.PHONY: run test check bench choice-table cells-table pilot-table judges-table refusal-table viz prune recipe-versions clean
 
 run: $(VENV)/installed  ## the whole path on the pilot model; resumes what a killed run left
 	$(BIN)/kedro run --only-missing-outputs
@@ -36,6 +36,9 @@ pilot-table: $(VENV)/installed  ## docs/tables/pilot_model.md
 
 viz: $(VENV)/installed  ## lineage of one study in the browser
 	$(BIN)/kedro viz run --pipeline language_inversion
+
+prune: $(VENV)/installed  ## remove versions that nothing refers to; asks first
+	$(BIN)/kedro prune
 
 recipe-versions: $(VENV)/installed  ## after a change of code behind recipe keys: see docs/architecture.md
 	$(BIN)/python tests/recipe_versions.py --write

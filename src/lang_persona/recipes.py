@@ -12,7 +12,7 @@ before its reader runs), one named ``*_done`` (only orders nodes; may be missing
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
@@ -125,16 +125,17 @@ class RecipeKeys:
             self._inputs[node.name] = self._input_keys(node)
         return self._inputs[node.name]
 
+    def recipe(self, node: Node) -> dict[str, Any]:
+        """What a node's outputs are made from: its code's name and version, and the keys of its inputs by argument.
+
+        A collecting node's inputs are left out: there may be thousands.
+        """
+        return {"node": node_version(node), "inputs": {} if COLLECTS in node.tags else self.input_keys(node)}
+
     def _input_keys(self, node: Node) -> dict[str, str]:
-        named: Mapping[str, str] | Iterable[tuple[str, str]]
-        # The argument's name, not the dataset's, so that a renamed study keeps its outputs' keys.
-        if isinstance(node._inputs, dict):
-            named = node._inputs.items()
-        else:
-            named = ((str(index), name) for index, name in enumerate(node.inputs))
         return {
             argument: self.key(name)
-            for argument, name in named
+            for argument, name in arguments(node).items()
             if not (is_gate(name) or is_order_only(name) or name in ABOUT_THE_RUN)
             and (COLLECTS not in node.tags or self._present(name))
         }
@@ -142,6 +143,16 @@ class RecipeKeys:
     @staticmethod
     def _place(node: Node, dataset: str) -> str:
         return str(list(node.outputs).index(dataset))
+
+
+def arguments(node: Node) -> dict[str, str]:
+    """A node's inputs by the argument that takes them; those given by place, by their number.
+
+    Keys go by them and not by the datasets' names, so that a renamed study keeps its outputs' keys.
+    """
+    if isinstance(node._inputs, dict):
+        return dict(node._inputs)
+    return {str(index): name for index, name in enumerate(node.inputs)}
 
 
 def node_version(node: Node) -> str:

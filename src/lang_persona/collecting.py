@@ -20,7 +20,7 @@ class CollectingNode(Node):
 
     @cached_property
     def _hash(self) -> int:
-        return super().__hash__()
+        return int(super().__hash__())
 
     def __hash__(self) -> int:
         return self._hash

@@ -110,7 +110,7 @@ class _Stages:
     def __init__(self, study: Study) -> None:
         self._study = study
         self._cells = cells(study)
-        self._of_study = {
+        self._of_study: dict[str, list[Node]] = {
             "data_engineering": data_engineering.create_pipeline(study).nodes,
             "translation": translation.create_pipeline(study).nodes,
             "audit": audit.create_pipeline(study).nodes,
@@ -129,7 +129,7 @@ class _Stages:
             return [*(self._trained(cell) for cell in chosen if cell.trained), *(self._mark if whole else ())]
         if stage == "evaluation":
             return [node for cell in chosen for node in self._evaluated(cell, probes)]
-        return reporting.create_pipeline(self._study, chosen, probes).nodes
+        return list(reporting.create_pipeline(self._study, chosen, probes).nodes)
 
 
 def _join(parts: Iterable[Iterable[Node]]) -> Pipeline:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import ray
@@ -100,9 +101,10 @@ class Schedule:
         return here or name in self._waiting or any(place.unit and place.unit.name == name for place in self._places)
 
     def _dispatch(self) -> None:
-        if self._here is None and (unit := next(self._ready(on_worker=False), None)) is not None:
-            del self._waiting[unit.name]
-            self._here = unit, _in_thread(lambda: self._run_here(unit))
+        first = next(self._ready(on_worker=False), None)
+        if self._here is None and first is not None:
+            del self._waiting[first.name]
+            self._here = first, _in_thread(partial(self._run_here, first))
         ready = list(self._ready(on_worker=True))
         if not ready:
             return
@@ -238,7 +240,8 @@ def _in_thread(work: Callable[[], None]) -> "Future[None]":
 
     def run() -> None:
         try:
-            future.set_result(work())
+            work()
+            future.set_result(None)
         except BaseException as error:
             future.set_exception(error)
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kedro.framework.hooks.manager import _create_hook_manager, _register_hooks
+from kedro.framework.project import settings
 from kedro.io import DataCatalog
 from kedro.io.core import AbstractDataset
 from kedro.runner.task import Task
@@ -51,7 +53,9 @@ class Worker:
     def __init__(self, project: str, package: str, logs: dict[str, Any]) -> None:
         os.chdir(project)  # configs name files relative to it
         Task._bootstrap_subprocess(package, logs)
-        self._hooks = Task._run_node_synchronization()
+        # The project's own: those of plugins expect a session around them.
+        self._hooks = _create_hook_manager()
+        _register_hooks(self._hooks, settings.HOOKS)
         self._named = _Named()
         for handler in logging.getLogger().handlers:
             handler.addFilter(self._named)

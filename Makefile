@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench choice-table claude-table pilot-table judges-table refusal-table viz recipe-versions clean
+.PHONY: run test check bench cells-table choice-table claude-table pilot-table judges-table refusal-table viz prune recipe-versions clean
 
 run: $(VENV)/installed  ## the whole path on the pilot model; resumes what a killed run left
 	$(BIN)/kedro run --only-missing-outputs
@@ -31,11 +31,17 @@ choice-table: $(VENV)/installed  ## docs/tables/choice_scores.md: label scores a
 claude-table: $(VENV)/installed  ## docs/tables/claude_client.md: the client of Claude against a local server
 	$(BIN)/python benchmarks/claude_client.py
 
+cells-table: $(VENV)/installed  ## docs/tables/many_cells.md: a study of 1,000 cells
+	$(BIN)/python benchmarks/many_cells.py
+
 pilot-table: $(VENV)/installed  ## docs/tables/pilot_model.md
 	$(BIN)/kedro run --pipelines pilot_evaluation
 
 viz: $(VENV)/installed  ## lineage of one study in the browser
 	$(BIN)/kedro viz run --pipeline language_inversion
+
+prune: $(VENV)/installed  ## remove versions that nothing refers to; asks first
+	$(BIN)/kedro prune
 
 recipe-versions: $(VENV)/installed  ## after a change of code behind recipe keys: see docs/architecture.md
 	$(BIN)/python tests/recipe_versions.py --write

@@ -54,4 +54,6 @@ class StudyConfigLoader(OmegaConfigLoader):
         labels = {
             key: value.get(key) for key in ("label_study", "label_probe", "label_axis", "label_rows", "label_file")
         }
-        return {**value, **resolved, "replay": replay, "outside": outside, "human_labels": labels}
+        scale_out = environment.scale_out.model_dump(mode="json")
+        made = {"replay": replay, "outside": outside, "human_labels": labels, "scale_out": scale_out}
+        return {**value, **resolved, **made}

@@ -12,8 +12,8 @@ before its reader runs), one named ``*_done`` (only orders nodes; may be missing
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 from kedro.pipeline import Pipeline
@@ -69,7 +69,7 @@ def is_order_only(dataset: str) -> bool:
 
 def value_key(value: Any) -> str:
     """Key of a parameter value, the same in every process and on every machine."""
-    return _digest(_with_contents(value))
+    return _digest(_with_contents(value, _file_content))
 
 
 class RecipeKeys:
@@ -88,7 +88,9 @@ class RecipeKeys:
         self._maker = {output: node for node in pipeline.nodes for output in node.outputs}
         self._parameters = parameters
         self._present = present
+        self._content = cache(_file_content)  # of this run: a thousand cells name the same model
         self._keys: dict[str, str] = {}
+        self._inputs: dict[str, dict[str, str]] = {}
 
     def __contains__(self, dataset: str) -> bool:
         return dataset in self._maker
@@ -109,24 +111,31 @@ class RecipeKeys:
 
     def _compute(self, dataset: str) -> str:
         if dataset.startswith("params:") or dataset == "parameters":
-            return value_key(self._parameters.get(dataset))
+            return _digest(_with_contents(self._parameters.get(dataset), self._content))
         node = self._maker.get(dataset)
         if node is None:
             return _digest({"given": dataset})
         return _digest(
-            {"node": node_version(node), "inputs": self._input_keys(node), "output": self._place(node, dataset)}
+            {"node": node_version(node), "inputs": self.input_keys(node), "output": self._place(node, dataset)}
         )
 
+    def input_keys(self, node: Node) -> dict[str, str]:
+        """Keys of a node's inputs that count, by argument."""
+        if node.name not in self._inputs:
+            self._inputs[node.name] = self._input_keys(node)
+        return self._inputs[node.name]
+
+    def recipe(self, node: Node) -> dict[str, Any]:
+        """What a node's outputs are made from: its code's name and version, and the keys of its inputs by argument.
+
+        A collecting node's inputs are left out: there may be thousands.
+        """
+        return {"node": node_version(node), "inputs": {} if COLLECTS in node.tags else self.input_keys(node)}
+
     def _input_keys(self, node: Node) -> dict[str, str]:
-        named: Mapping[str, str] | Iterable[tuple[str, str]]
-        # The argument's name, not the dataset's, so that a renamed study keeps its outputs' keys.
-        if isinstance(node._inputs, dict):
-            named = node._inputs.items()
-        else:
-            named = ((str(index), name) for index, name in enumerate(node.inputs))
         return {
             argument: self.key(name)
-            for argument, name in named
+            for argument, name in arguments(node).items()
             if not (is_gate(name) or is_order_only(name) or name in ABOUT_THE_RUN)
             and (COLLECTS not in node.tags or self._present(name))
         }
@@ -134,6 +143,16 @@ class RecipeKeys:
     @staticmethod
     def _place(node: Node, dataset: str) -> str:
         return str(list(node.outputs).index(dataset))
+
+
+def arguments(node: Node) -> dict[str, str]:
+    """A node's inputs by the argument that takes them; those given by place, by their number.
+
+    Keys go by them and not by the datasets' names, so that a renamed study keeps its outputs' keys.
+    """
+    if isinstance(node._inputs, dict):
+        return dict(node._inputs)
+    return {str(index): name for index, name in enumerate(node.inputs)}
 
 
 def node_version(node: Node) -> str:
@@ -150,19 +169,18 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _with_contents(value: Any) -> Any:
+def _with_contents(value: Any, content: Callable[[str], Any]) -> Any:
+    """A nested value in which files that it names are replaced by what identifies their content."""
     if isinstance(value, Mapping):
         return {
-            key: _file_content(item) if key in FILE_KEYS else _with_contents(item)
+            key: content(item) if key in FILE_KEYS and isinstance(item, str) else _with_contents(item, content)
             for key, item in value.items()
             if key not in RUN_KEYS
         }
     if isinstance(value, list | tuple):
-        return [_with_contents(item) for item in value]
+        return [_with_contents(item, content) for item in value]
     return value
 
 
-def _file_content(value: Any) -> Any:
-    if isinstance(value, str) and (path := locate(value)).exists():
-        return {"content": content_digest(Path(path))}
-    return _with_contents(value)
+def _file_content(name: str) -> Any:
+    return {"content": content_digest(path)} if (path := locate(name)).exists() else name

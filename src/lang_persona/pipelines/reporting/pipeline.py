@@ -6,6 +6,7 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from lang_persona.cells import Cell
+from lang_persona.collecting import CollectingNode
 from lang_persona.pipelines.reporting.nodes import (
     CHOICE,
     SEPARATOR,
@@ -15,7 +16,6 @@ from lang_persona.pipelines.reporting.nodes import (
     write_report,
 )
 from lang_persona.probes import KINDS
-from lang_persona.recipes import COLLECTS
 from lang_persona.studies import Study
 
 
@@ -32,7 +32,7 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
     }
     return Pipeline(
         [
-            Node(
+            CollectingNode(
                 collect_results,
                 inputs={
                     "config": config,
@@ -42,8 +42,7 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
                 },
                 outputs=[f"{name}.metrics", f"{name}.samples", f"{name}.results"],
                 name="collect_results",
-                namespace=name,
-                tags=[name, "reporting", COLLECTS],
+                **common,
             ),
             Node(
                 decide_hypotheses,

@@ -67,9 +67,8 @@ def release() -> None:
         return
     import torch
 
-    for held in _current.values():
-        held.close()
-    _current.clear()
+    while _current:
+        _current.popitem()[1].close()  # nothing here may still name it when the memory is given back
     gc.collect()
     torch.cuda.empty_cache()  # does nothing where no GPU was used
 

@@ -131,7 +131,7 @@ def page(graph: dict[str, Any], cell: tuple[float, float], ordinary: tuple[float
         f"# A study of {CONDITIONS * SEEDS:,} cells\n",
         f"Made by `make cells-table` on {datetime.now(UTC):%Y-%m-%d}; do not edit. {CONDITIONS} conditions x {SEEDS} "
         f"seeds, {graph['nodes']:,} nodes, beside the studies that ship; {platform.machine()}, Python "
-        f"{platform.python_version()}. Runs are timed from the start of the process, medians of {REPEATS}.\n",
+        f"{platform.python_version()}. Medians of {REPEATS}; runs are timed from the start of the process.\n",
         "| | seconds | peak MB | to reach |",
         "| --- | --- | --- | --- |",
         *(f"| {what} | {seconds:.1f} | {mb:.0f} | {goal} |" for what, (seconds, mb, goal) in rows.items()),
@@ -149,7 +149,7 @@ def main() -> None:
         (Path(scratch) / "ordinary").mkdir()
         folder = make_project(Path(scratch).resolve() / "large")
         write_study(folder / "conf")
-        graph = measure_graph(folder)
+        graph = sorted((measure_graph(folder) for _ in range(REPEATS)), key=lambda one: one["build"])[REPEATS // 2]
         audit = ["run", "--env", "test", "--pipeline", "audit", f"--tags={STUDY}"]  # what a cell is trained on
         subprocess.run([sys.executable, "-m", "kedro", *audit], cwd=folder, check=True, stdout=subprocess.DEVNULL)
         cell = start(folder, "--pipeline", "all", f"--namespaces={STUDY}.c{CONDITIONS // 2:03}.seed_{SEEDS // 2}")

@@ -71,7 +71,13 @@ def test_a_stale_version_goes_and_the_current_one_stays(project, twice):
     assert twice in told
     assert "2 versions" in told  # the sources and their ledger
     assert len(versions(project)) == 2
-    assert "Removed 2 versions" in prune(project, "--yes")
+    labels = project / "data/test/08_reporting/human_labels/accuracy.json"
+    for version in ("v1", "v2"):  # made by what was said on a command line, which no config repeats
+        (labels / version).mkdir(parents=True)
+        (labels / version / "accuracy.json").write_text("{}")
+        (labels / version / "version.json").write_text('{"key": "k"}')
+    assert "Removed 3 versions" in prune(project, "--yes")
+    assert [item.name for item in labels.iterdir()] == ["v2"]
     assert twice not in versions(project)
     assert len(versions(project)) == 1
 

@@ -28,9 +28,11 @@ def prune(metadata: Any, env: str | None, yes: bool) -> None:
     from lang_persona.context import Parameters
     from lang_persona.paths import locate
     from lang_persona.prune import current_versions, prunable, remove
+    from lang_persona.studies import load_studies
 
     roots, current = {}, {}
     conf = Path(metadata.project_path) / "conf"
+    studies = load_studies(conf / "base" / "studies")
     for folder in sorted(conf.iterdir()):
         if folder.name == "base" or not any(folder.glob("parameters*.yml")):
             continue
@@ -38,7 +40,8 @@ def prune(metadata: Any, env: str | None, yes: bool) -> None:
             context = session.load_context()
             roots[folder.name] = locate(context.config_loader["globals"]["data_root"]).resolve()
             if roots[folder.name].exists():
-                current[folder.name] = current_versions(pipelines["all"], Parameters(context.params), context.catalog)
+                parameters = Parameters(context.params)
+                current[folder.name] = current_versions(pipelines["all"], parameters, context.catalog, studies)
     chosen = env or context.config_loader.default_run_env
     if chosen not in roots:
         raise click.BadParameter(f"no environment {chosen!r}; there are {', '.join(roots)}", param_hint="--env")

@@ -37,14 +37,20 @@ class Prunable:
     why: str
 
 
-def current_versions(everything: Pipeline, parameters: Parameters, catalog: DataCatalog) -> set[Path]:
-    """Folders of the versions that an environment's config and code refer to."""
+def current_versions(
+    everything: Pipeline, parameters: Parameters, catalog: DataCatalog, studies: Collection[str]
+) -> set[Path]:
+    """Folders of the versions that an environment's config and code refer to.
+
+    What belongs to no study (replays, labels by people) is made by what was said on the command line, so no config
+    refers to it: the newest version of each is taken for current.
+    """
     keys, _ = keys_of(everything, parameters, catalog)
     found = set()
     for name in everything.datasets():
         dataset = catalog.get(name)
         if isinstance(dataset, RecipeDataset):
-            dataset.recipe_key = keys.key(name)
+            dataset.recipe_key = keys.key(name) if name.split(".")[0] in studies else None
             if dataset.exists():
                 found.add(dataset.place().parent.resolve())
     return found

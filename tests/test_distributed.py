@@ -95,7 +95,7 @@ def test_an_adapter_of_two_processes_is_a_peft_folder(trained):
     )
     assert sorted(two.pop("target_modules")) == sorted(one.pop("target_modules"))  # PEFT keeps a set
     assert two == one
-    assert Adapter(folder, {}).on({"path": "base"}) == ({"path": "base"}, folder)
+    assert Adapter(folder, {}).asked({"base": {"path": "base"}}) == ({"base": {"path": "base"}}, folder)
 
 
 def test_two_processes_leave_the_log_probabilities_that_other_engines_are_checked_by(trained):

@@ -1,6 +1,6 @@
 """Training with the model spread over two GPUs (FSDP): LoRA on 7B shapes and full fine-tuning of 0.5B shapes.
 
-    python benchmarks/gpu_fsdp.py --shapes FOLDER [--out results.json] [--processes 2]
+    python benchmarks/gpu_fsdp.py --shapes FOLDER [--out results.json] [--processes 2] [--steps 12]
 
 FOLDER holds the tokenizer's files and ``config_qwen2.5-7b-instruct.json`` and ``config_qwen2.5-0.5b-instruct.json``.
 Weights are random, written once as a base of that shape (15 GB of disk for 7B); what is timed is what a Kedro node does
@@ -23,8 +23,7 @@ from lang_persona.residency import lease, release
 from lang_persona.studies import Training
 from lang_persona.training import NO_TRACKING, train_adapter
 
-STEPS = 12
-LORA = RECIPE.model_copy(update={"micro_batch_size": 8, "max_steps": STEPS})
+LORA = RECIPE.model_copy(update={"micro_batch_size": 8})
 FULL = LORA.model_copy(update={"method": "full", "learning_rate": 1e-5})
 KEPT = ("tokens_per_second", "first_step_seconds", "steady_tokens_per_second", "model_tflops", "matrix_rate_tflops")
 MORE = ("share_of_matrix_rate", "peak_memory_gb", "loss_curve", "execution", "device", "versions")
@@ -51,8 +50,11 @@ def write_base(shapes: Path, config_name: str, folder: Path) -> Base:
     return Base(path=str(folder), dtype="bfloat16")
 
 
-def timed(base: Base, made: list[dict[str, Any]], recipe: Training, processes: int, folder: Path) -> dict[str, Any]:
+def timed(
+    base: Base, made: list[dict[str, Any]], recipe: Training, processes: int, steps: int, folder: Path
+) -> dict[str, Any]:
     """One training, and the files that it left."""
+    recipe = recipe.model_copy(update={"max_steps": steps})
     started = time.perf_counter()
     if processes == 1:
         run = train_adapter(lease(base), made, recipe, 1, folder)
@@ -69,8 +71,9 @@ def main() -> None:
     parser.add_argument("--shapes", type=Path, required=True, help="folder of the tokenizer and the configs")
     parser.add_argument("--out", type=Path, help="JSON file for the results")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=12)
     args = parser.parse_args()
-    made = examples("chat rows", RECIPE.batch_size * STEPS)
+    made = examples("chat rows", RECIPE.batch_size * args.steps)
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
         plan = {
@@ -84,7 +87,8 @@ def main() -> None:
                 started = time.perf_counter()
                 bases[config] = write_base(args.shapes, config, Path(scratch) / config.removesuffix(".json"))
                 print(f"{config} written in {time.perf_counter() - started:.1f} s", flush=True)
-            results[name] = timed(bases[config], made, recipe, processes, Path(scratch) / str(number) / "trained")
+            folder = Path(scratch) / str(number) / "trained"
+            results[name] = timed(bases[config], made, recipe, processes, args.steps, folder)
             print(name, json.dumps(results[name]), flush=True)
             if args.out:
                 args.out.write_text(json.dumps(results, indent=1), encoding="utf-8")

@@ -7,7 +7,7 @@ from contextlib import suppress
 from lang_persona import distributed
 from lang_persona.errors import UserError
 from lang_persona.sft import trainer_class
-from lang_persona.sharding import from_first, gathered, join
+from lang_persona.sharding import from_first, gathered
 
 
 class Killed(BaseException):
@@ -30,13 +30,9 @@ def train_all(trainings, interrupted):
     with suppress(Killed):
         distributed._train(*interrupted)
     cls.compute_loss = compute
-    return [*runs, distributed._train(*interrupted)]
-
-
-def agree(_):
-    join()
     rank = int(os.environ["RANK"])
-    return from_first(lambda: f"made by {rank}"), gathered(rank)
+    agreed = from_first(lambda: f"made by {rank}"), gathered(rank)
+    return *runs, distributed._train(*interrupted), agreed
 
 
 def refuse(rank):

@@ -60,8 +60,9 @@ def trained(tmp_path_factory):
         return (BASE, EXAMPLES, RECIPES[method], 1, *places, 2, 0.0)
 
     jobs = ([given(method, method) for method in RECIPES], given("lora", "resumed"))
-    runs["lora", 2], runs["full", 2], runs["resumed", 2] = distributed.launch(on_ranks.train_all, jobs, 2)
-    return SimpleNamespace(runs=runs, folders={1: alone, 2: together})
+    *two, agreed = distributed.launch(on_ranks.train_all, jobs, 2)
+    runs["lora", 2], runs["full", 2], runs["resumed", 2] = two
+    return SimpleNamespace(runs=runs, folders={1: alone, 2: together}, agreed=agreed)
 
 
 @pytest.mark.parametrize("method", RECIPES)
@@ -94,7 +95,7 @@ def test_an_adapter_of_two_processes_is_a_peft_folder(trained):
     )
     assert sorted(two.pop("target_modules")) == sorted(one.pop("target_modules"))  # PEFT keeps a set
     assert two == one
-    assert Adapter(folder, {}).on({"path": "base"}) == ({"path": "base"}, folder)
+    assert Adapter(folder, {}).asked({"base": {"path": "base"}}) == ({"base": {"path": "base"}}, folder)
 
 
 def test_two_processes_leave_the_log_probabilities_that_other_engines_are_checked_by(trained):
@@ -143,15 +144,15 @@ def test_the_node_spreads_a_base_that_the_environment_names(monkeypatch, tmp_pat
         "recipe": LORA.model_dump(),
         "base": BASE.model_dump(),
         "seed": 1,
-        "fsdp": 2,
+        "training_run": {"processes": 2, "trainings": 1},
     }
     tracking = {**training.NO_TRACKING, "checkpoints": str(tmp_path)}
     assert nodes.train_adapter(EXAMPLES, {}, config, tracking).run["base"] == config["base"]
     assert asked == [2]
 
 
-def test_what_the_first_process_makes_is_what_all_get():
-    assert distributed.launch(on_ranks.agree, (None,), 2) == ("made by 0", [0, 1])
+def test_what_the_first_process_makes_is_what_all_get(trained):
+    assert trained.agreed == ("made by 0", [0, 1])
 
 
 def test_a_mistake_of_any_process_is_told_in_its_words_and_ends_the_others():

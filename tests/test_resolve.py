@@ -331,7 +331,7 @@ def test_processes_reach_the_trainings_of_their_base_and_no_key(study_spec, load
     alone = resolve(study, environment())
     spread = resolve(study, environment(fsdp={"other": 4}))
     trainings = {name: spread[name]["seed_1"]["training"] for name in ("es_en", "fr_it")}
-    assert trainings["es_en"]["fsdp"] == 4
+    assert trainings["es_en"]["training_run"] == {"processes": 4, "trainings": 1}
     assert trainings["fr_it"] == alone["fr_it"]["seed_1"]["training"]
     assert value_key(spread) == value_key(alone)
 

@@ -15,7 +15,8 @@ from lang_persona.studies import Training
 
 logger = logging.getLogger(__name__)
 
-#: Steps from which compiling a 7B model's blocks pays for itself on one H200: 75 s for 80 ms a step (docs/gpu_log.md).
+#: Steps, over all trainings to come, from which compiling a 7B model's blocks pays for itself on one H200: 75 s for
+#: 80 ms a step (docs/gpu_log.md).
 COMPILE_FROM = 900
 
 
@@ -43,6 +44,7 @@ class Execution:
 def executions(recipe: Training, backend: Backend, model: Any, steps: int) -> list[Execution]:
     """What to try, best first: the recipe's own rows on a CPU; on a GPU all rows of a step at once, then fewer.
 
+    ``steps`` are those of this training and of others to come on the same base, which compile nothing again.
     Fewer rows in a forward pass cost less than activations computed again, so those come last.
     """
     if model.device.type != "cuda":

@@ -38,7 +38,7 @@ FILE_KEYS = {
 
 #: Keys of config mappings whose values say how a run goes about it (speed, budget, processes, where answers are kept),
 #: and change no output beyond rounding.
-RUN_KEYS = {"claude_run", "fsdp", "vllm_run"}
+RUN_KEYS = {"claude_run", "training_run", "vllm_run"}
 
 #: Parameters that say where a run reports to or what it was, not what it makes.
 ABOUT_THE_RUN = {"params:tracking", "params:provenance"}

@@ -62,6 +62,7 @@ def resolve(study: Study, environment: Environment) -> dict[str, Any]:
         parameters[name] = {"mixture": {"components": components}}
         if scale.selection is not None:
             parameters[name]["mixture"]["source_language"] = scale.selection.language
+    default_trainings = len(study.seeds.default) * sum(condition.default for condition in study.conditions.values())
     for name in arm_names(study):
         parameters.setdefault(name, {})
         for seed in study.seeds.all:
@@ -73,10 +74,11 @@ def resolve(study: Study, environment: Environment) -> dict[str, Any]:
                     "recipe": _plain(study.recipe(name, environment.scale)),
                     "base": _base(study, environment, name),
                     "seed": seed,
+                    "training_run": {
+                        "processes": environment.fsdp.get(study.conditions[name].base or study.base, 1),
+                        "trainings": default_trainings,
+                    },
                 }
-                processes = environment.fsdp.get(study.conditions[name].base or study.base)
-                if processes is not None:
-                    cell["training"]["fsdp"] = processes
             parameters[name][f"seed_{seed}"] = cell
     return parameters
 

@@ -66,6 +66,7 @@ def train_adapter(
     checkpoints: Path | None = None,
     save_seconds: float = 120.0,
     how: Execution | None = None,
+    trainings: int = 1,
 ) -> dict[str, Any]:
     """Train one cell and write what it learnt to ``folder``.
 
@@ -85,6 +86,8 @@ def train_adapter(
         save_seconds: Time between checkpoints.
         how: How it is computed; None takes the fastest that fits the device's memory. Every process of a training
             calls this function with the same arguments.
+        trainings: How many trainings of about this length this process may run on the base, this one among them: by it
+            is decided whether compiling pays.
 
     Returns:
         What ``run.json`` holds: steps, tokens, loss curve, speed, device, versions.
@@ -114,7 +117,8 @@ def train_adapter(
         backend = choose_backend(model) if how is None else how.backend
         stack.enter_context(attention(model, backend))
         started = now()
-        tries = executions(recipe, backend, model, steps_of(recipe, len(rows))) if how is None else [how]
+        steps_to_come = steps_of(recipe, len(rows)) * trainings
+        tries = executions(recipe, backend, model, steps_to_come) if how is None else [how]
         for chosen in tries:
             set_seed(derive_seed(seed, "adapter weights"))
             trainer = _trainer(resident, rows, recipe, seed, tracking, scratch, chosen)

@@ -45,8 +45,9 @@ def test_a_whole_model_comes_back_as_what_a_probe_runs_on(tmp_path):
     adapters(tmp_path, "v1").save(Adapter(given, {"steps": 3}))
     loaded = adapters(tmp_path).load()
     assert loaded.run == {"steps": 3}
-    base = {"path": None, "name": "hub/model", "revision": "0", "dtype": "bfloat16"}
-    assert loaded.on(base) == ({"path": str(loaded.path), "name": None, "revision": None, "dtype": "bfloat16"}, None)
+    config = {"samples": 2, "base": {"path": None, "name": "hub/model", "revision": "0", "dtype": "bfloat16"}}
+    base = {"path": str(loaded.path), "name": None, "revision": None, "dtype": "bfloat16"}
+    assert loaded.asked(config) == ({"samples": 2, "base": base}, None)
 
 
 def test_a_whole_adapter_passes(tmp_path):

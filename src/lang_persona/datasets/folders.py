@@ -28,11 +28,11 @@ class Adapter:
     path: Path
     run: dict[str, Any]
 
-    def on(self, base: Mapping[str, Any]) -> tuple[dict[str, Any], Path | None]:
-        """What to evaluate, as config of a base and an adapter on it: a whole model is a base, without an adapter."""
-        if (self.path / SETTINGS).exists():
-            return dict(base), self.path
-        return {**base, "path": str(self.path), "name": None, "revision": None}, None
+    def asked(self, config: Mapping[str, Any]) -> tuple[dict[str, Any], Path | None]:
+        """A probe's config and the adapter to apply: a whole model is the probe's base, without an adapter."""
+        if not (self.path / MODEL).exists():
+            return dict(config), self.path
+        return {**config, "base": {**config["base"], "path": str(self.path), "name": None, "revision": None}}, None
 
 
 class AdapterDataset(RecipeDataset):

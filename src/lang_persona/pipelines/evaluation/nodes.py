@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lang_persona import means, metrics, steering
@@ -26,18 +25,12 @@ if TYPE_CHECKING:
 Rows = Sequence[dict[str, Any]]
 
 
-def _on_base(config: dict[str, Any], adapter: Adapter) -> tuple[dict[str, Any], Path | None]:
-    """A probe's config with the base that a trained cell is evaluated on, and the adapter on it."""
-    base, path = adapter.on(config["base"])
-    return {**config, "base": base}, path
-
-
 @recipe(version=3)
 def generate_with_adapter(
     config: dict[str, Any], adapter: Adapter, rows: Rows = (), scored_done: dict[str, int] | None = None
 ) -> list[dict[str, Any]]:
     """Completions of one probe by a trained cell."""
-    return run_probe(*_on_base(config, adapter), rows)
+    return run_probe(*adapter.asked(config), rows)
 
 
 @recipe(version=3)
@@ -54,7 +47,7 @@ def generate_without_training(
 @recipe(version=1)
 def choose_with_adapter(config: dict[str, Any], adapter: Adapter, rows: Rows, examples: Rows) -> list[dict[str, Any]]:
     """Label log-probabilities of one probe by a trained cell, with what its mixture taught about each question."""
-    return run_choice_probe(*_on_base(config, adapter), rows, examples)
+    return run_choice_probe(*adapter.asked(config), rows, examples)
 
 
 @recipe(version=1)
@@ -80,7 +73,7 @@ def steer_with_adapter(
     choice: dict[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Completions of one probe by a trained cell, under interventions."""
-    return run_probe(*_on_base(config, adapter), rows, interventions(config, vectors, choice))
+    return run_probe(*adapter.asked(config), rows, interventions(config, vectors, choice))
 
 
 @recipe(version=1)

@@ -24,16 +24,18 @@ def train_adapter(
 ) -> Adapter:
     """Train one cell on the leased base, or on several processes with the base spread over them."""
     recipe_, base = Training.model_validate(config["recipe"]), Base.model_validate(config["base"])
-    checkpoints = Path(tracking["checkpoints"]) / config["cell"]
+    how, checkpoints = config["training_run"], Path(tracking["checkpoints"]) / config["cell"]
     told = {**tracking, "run_name": config["cell"]}
     folder = Path(tempfile.gettempdir()) / f"adapter-{uuid.uuid4().hex}"  # the dataset moves it away
     with all_or_nothing(folder, folder):
-        if "fsdp" in config:
+        if how["processes"] > 1:
             run = train_sharded(
-                base, examples, recipe_, config["seed"], folder, told, checkpoints, processes=config["fsdp"]
+                base, examples, recipe_, config["seed"], folder, told, checkpoints, processes=how["processes"]
             )
         else:
-            run = training.train_adapter(lease(base), examples, recipe_, config["seed"], folder, told, checkpoints)
+            run = training.train_adapter(
+                lease(base), examples, recipe_, config["seed"], folder, told, checkpoints, trainings=how["trainings"]
+            )
     run["base"] = config["base"]
     first, last = (run["loss_curve"][place]["loss"] for place in (0, -1))
     rows, steps, speed = run["rows"], run["steps"], run["tokens_per_second"]

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench choice-table pilot-table judges-table refusal-table viz recipe-versions clean
+.PHONY: run test check bench choice-table pilot-table judges-table refusal-table coverage-table viz recipe-versions clean
 
 run: $(VENV)/installed  ## the whole path on the pilot model; resumes what a killed run left
 	$(BIN)/kedro run --only-missing-outputs
@@ -27,6 +27,9 @@ refusal-table: $(VENV)/installed  ## docs/tables/refusal_judge.md (needs the ref
 
 choice-table: $(VENV)/installed  ## docs/tables/choice_scores.md: label scores against lm-evaluation-harness
 	$(BIN)/python benchmarks/choice_scores.py
+
+coverage-table: $(VENV)/installed  ## docs/tables/interval_coverage.md: how often printed intervals hold the truth (ten minutes)
+	$(BIN)/python benchmarks/interval_coverage.py
 
 pilot-table: $(VENV)/installed  ## docs/tables/pilot_model.md
 	$(BIN)/kedro run --pipelines pilot_evaluation

@@ -12,6 +12,7 @@ from lang_persona.environments import Environment
 from lang_persona.errors import UserError
 from lang_persona.probes import KINDS
 from lang_persona.probes.steering import ZERO, control_names, sweep_interventions
+from lang_persona.registration import registration
 from lang_persona.studies import (
     BASELINE,
     Component,
@@ -56,6 +57,7 @@ def resolve(study: Study, environment: Environment) -> dict[str, Any]:
         "audit": _audit(study, environment),
         "cost": cost_slice(environment, study.name),
         "report": _report(study, environment),
+        "registered": registration(registered_hypotheses(study), list(study.conditions)),
     }
     for name in study.conditions:
         components = {key: _plain(part) for key, part in study.components(name, environment.scale).items()}

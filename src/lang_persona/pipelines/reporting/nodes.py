@@ -10,6 +10,7 @@ from lang_persona.agreement import indeterminate_cells, measure_agreement
 from lang_persona.choice_metrics import answer_agreement, paired_changes
 from lang_persona.errors import UserError
 from lang_persona.recipes import recipe
+from lang_persona.registration import mark_post_hoc
 from lang_persona.reporting import (
     SAMPLE_SEED,
     ReportInputs,
@@ -143,10 +144,12 @@ def _written_against_chosen(
     return max(found, key=lambda frame: frame["n"].sum(), default=metrics_.concat([]))
 
 
-@recipe(version=2)
-def decide_hypotheses(metrics: pd.DataFrame, config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Verdicts on every registered hypothesis."""
-    return decide(metrics, config["hypotheses"], _deciding(config))
+@recipe(version=3)
+def decide_hypotheses(
+    metrics: pd.DataFrame, config: dict[str, Any], registrations: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Verdicts on every registered hypothesis; those changed after the first training are marked."""
+    return mark_post_hoc(decide(metrics, config["hypotheses"], _deciding(config)), registrations)
 
 
 @recipe(version=3)

@@ -41,7 +41,11 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
             ),
             Node(
                 decide_hypotheses,
-                inputs={"metrics": f"{name}.metrics", "config": config},
+                inputs={
+                    "metrics": f"{name}.metrics",
+                    "config": config,
+                    "registrations": f"{name}.first_registrations",
+                },
                 outputs=f"{name}.verdicts",
                 name="decide_hypotheses",
                 **common,

@@ -11,6 +11,7 @@ from lang_persona.datasets.folders import Adapter
 from lang_persona.datasets.versioned import all_or_nothing
 from lang_persona.environments import Base
 from lang_persona.recipes import recipe
+from lang_persona.registration import REGISTERED
 from lang_persona.residency import lease
 from lang_persona.studies import Training
 
@@ -19,9 +20,13 @@ logger = logging.getLogger(__name__)
 
 @recipe(version=2)
 def train_adapter(
-    examples: list[dict[str, Any]], gate: dict[str, bool], config: dict[str, Any], tracking: dict[str, Any]
+    examples: list[dict[str, Any]],
+    gate: dict[str, bool],
+    config: dict[str, Any],
+    tracking: dict[str, Any],
+    registered: dict[str, dict[str, str]],
 ) -> Adapter:
-    """Train one cell's adapter on the leased base."""
+    """Train one cell's adapter on the leased base; what is registered meanwhile is stored with it."""
     recipe_ = Training.model_validate(config["recipe"])
     folder = Path(tempfile.gettempdir()) / f"adapter-{uuid.uuid4().hex}"  # the dataset moves it away
     with all_or_nothing(folder, folder):
@@ -34,7 +39,7 @@ def train_adapter(
             {**tracking, "run_name": config["cell"]},
             checkpoints=Path(tracking["checkpoints"]) / config["cell"],
         )
-    run["base"] = config["base"]
+    run["base"], run[REGISTERED] = config["base"], registered
     first, last = (run["loss_curve"][place]["loss"] for place in (0, -1))
     rows, steps, speed = run["rows"], run["steps"], run["tokens_per_second"]
     logger.info("Trained %d rows in %d steps, %.0f tokens/s, loss %.3f to %.3f", rows, steps, speed, first, last)

@@ -19,6 +19,7 @@ def create_pipeline(cells: Sequence[Cell]) -> Pipeline:
                 "gate": f"{cell.study}.audit_gate",
                 "config": f"params:{cell.namespace}.training",
                 "tracking": "params:tracking",
+                "registered": f"params:{cell.study}.registered",
             },
             outputs=cell.adapter,
             name="train_adapter",

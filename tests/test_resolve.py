@@ -67,7 +67,9 @@ def test_every_dataset_of_the_project_has_a_factory(env, pipelines):
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_every_parameter_of_the_project_is_given(env, pipelines):
     parameters = loader(env)["parameters"]
-    read_only = {f"{study}.{name}" for study in STUDIES for name in ("others", "cost_data", "first_registrations")}  # of other runs
+    read_only = {
+        f"{study}.{name}" for study in STUDIES for name in ("others", "cost_data", "first_registrations")
+    }  # of other runs
     read_only.add("human_labels.evaluated")
     for name in pipelines["all"].inputs() - read_only:
         assert name.startswith("params:"), f"{name} is made by no node"

@@ -16,6 +16,7 @@ from lang_persona.pipelines import (
     evaluation,
     human_labels,
     pilot_model,
+    plan,
     replay,
     reporting,
     training,
@@ -36,6 +37,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     - ``<study>.<condition>``, ``<study>.<probe>``: a whole path for one that is not default.
     - ``all``: everything, to be cut down by ``--namespaces`` or ``--tags``.
     - ``cost``: what the default cells will ask Claude and what that will cost; nothing is asked.
+    - ``plan``: what the default cells take and can show, from config alone.
     - ``export_labels``, ``import_labels``: completions labelled by people.
     - ``audit_file``, ``replay``, ``pilot_model``, ``pilot_evaluation``: see docs.
     """
@@ -48,6 +50,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
     named: dict[str, Pipeline] = {}
     everything: list[Pipeline] = []
     costs: list[Pipeline] = []
+    plans: list[Pipeline] = []
     for name, study in studies.items():
         own = cells(study)
         default = [cell for cell in own if cell.default]
@@ -61,6 +64,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         # where it exists.
         costs += [parts["data_engineering"], cost.create_pipeline(study, default, probes, data=False)]
         everything.append(cost.create_pipeline(study, default, probes, data=True))
+        plans.append(plan.create_pipeline(study))
         for condition in study.conditions:
             chosen = [cell for cell in own if cell.arm in (condition, BASELINE) and cell.seed in study.seeds.default]
             named[f"{name}.{condition}"] = _join([_stage(study, stage, chosen, probes) for stage in STAGES])
@@ -84,6 +88,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         "audit": _join([*(joined[stage] for stage in MIXTURE_STAGES), own_pipelines["audit_file"]]),
         "training": _join([joined["audit"], joined["training"]]),
         "cost": _join(costs),
+        "plan": _join(plans),
         **named,
         **own_pipelines,
         "export_labels": human_labels.create_export_pipeline(),
@@ -91,6 +96,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         "all": _join(
             [
                 *everything,
+                *plans,
                 *own_pipelines.values(),
                 human_labels.create_export_pipeline(evaluated),
                 human_labels.create_import_pipeline(evaluated),

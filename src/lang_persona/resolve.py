@@ -10,6 +10,7 @@ from typing import Any
 from lang_persona.asked import checking_judges, cost_slice, family, judge_slice, judging, translator_slice
 from lang_persona.environments import Environment
 from lang_persona.errors import UserError
+from lang_persona.planning.sizes import plan_slice
 from lang_persona.probes import KINDS
 from lang_persona.probes.steering import ZERO, control_names, sweep_interventions
 from lang_persona.registration import registration
@@ -57,6 +58,11 @@ def resolve(study: Study, environment: Environment) -> dict[str, Any]:
         "audit": _audit(study, environment),
         "cost": cost_slice(environment, study.name),
         "report": _report(study, environment),
+        "plan": {
+            "sizes": plan_slice(study, environment.scale),
+            "asked": _plan_asked(study, environment),
+            "hypotheses": registered_hypotheses(study),
+        },
         "registered": registration(registered_hypotheses(study), list(study.conditions)),
     }
     for name in study.conditions:
@@ -122,6 +128,15 @@ def _data(study: Study, environment: Environment) -> dict[str, Any]:
             },
         }
     return made
+
+
+def _plan_asked(study: Study, environment: Environment) -> dict[str, Any]:
+    """Who would be asked about a study's texts."""
+    return {
+        "cost": cost_slice(environment, study.name),
+        "translation": _data(study, environment).get("translation"),
+        "judging": {name: _judges(study, environment, name) for name in study.probes},
+    }
 
 
 def _judges(study: Study, environment: Environment, probe: str) -> list[dict[str, Any]]:

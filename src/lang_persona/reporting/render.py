@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 
 from lang_persona.reporting import claims, making, reading, results, setting
 from lang_persona.reporting.blocks import Cell, Fold, Section
+from lang_persona.reporting.comparisons import comparisons, over_levels
 from lang_persona.reporting.drawing import Drawing, finish
 from lang_persona.reporting.inputs import ReportInputs
 from lang_persona.reporting.material import Material
@@ -61,7 +62,11 @@ def build_sections(material: Material, figures: set[str]) -> list[Section]:
         headline.hero(material, "hero" in figures),
         *headline.sections(material, figures),
         *(section for part in others for section in _side_effects(material, part, figures)),
-        *(section for section in [results.behaviours(material)] if section is not None),
+        *(
+            section
+            for section in [results.behaviours(material), over_levels(material), comparisons(material)]
+            if section is not None
+        ),
         results.judges(material),
         results.samples(material),
         making.mixture(material),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lang_persona import metrics as metrics_
 from lang_persona.agreement import indeterminate_cells, measure_agreement
 from lang_persona.choice_metrics import answer_agreement, paired_changes
+from lang_persona.comparisons import compare_hits, rates_over_levels
 from lang_persona.errors import UserError
 from lang_persona.recipes import recipe
 from lang_persona.registration import mark_post_hoc
@@ -33,7 +34,7 @@ SEPARATOR = "|"
 CHOICE = "steering_choice"
 
 
-@recipe(version=3)
+@recipe(version=4)
 def collect_results(
     config: dict[str, Any], others: dict[str, Any], **chosen: Any
 ) -> tuple[pd.DataFrame, list[dict[str, Any]], dict[str, Any]]:
@@ -94,7 +95,11 @@ def collect_results(
         "steering": steering,
         "not_evaluated": [arm for arm in [*trained, *config["arms"]] if arm not in evaluated],
     }
-    return metrics_.concat(tables), samples, results
+    measured_so_far, deciding = metrics_.concat(tables), _deciding(config)
+    own_base = measured_so_far["condition"].map(lambda arm: _of_base(config, arm))
+    compared = compare_hits(measured_so_far[own_base], config["probes"], deciding)
+    levels = rates_over_levels(measured_so_far, config["probes"])
+    return metrics_.concat([measured_so_far, compared, levels]), samples, results
 
 
 def _deciding(config: Mapping[str, Any]) -> dict[str, str]:
@@ -119,14 +124,19 @@ def row_kinds(probe: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _changes(config: Mapping[str, Any], inputs: Mapping[str, Any], arm: str, seed: str, probe: str) -> pd.DataFrame:
     """Paired changes against the untrained base, where that is the base that the arm was trained on."""
-    known = config["conditions"].get(arm) or config["arms"].get(arm) or {}
     # Nothing is sampled in a choice, so any seed's baseline is the baseline; its own is preferred.
     seeds = [seed, *(str(other) for group in config["seeds"].values() for other in group)]
     stored = [inputs.get(SEPARATOR.join([BASELINE, other, probe, "choice_scores"])) for other in seeds]
     before = next((rows for rows in stored if rows is not None), None)
-    if arm == BASELINE or before is None or known.get("base") not in (None, config["base_key"]):
+    if arm == BASELINE or before is None or not _of_base(config, arm):
         return metrics_.concat([])
     return paired_changes(inputs[SEPARATOR.join([arm, seed, probe, "choice_scores"])], before)
+
+
+def _of_base(config: Mapping[str, Any], arm: str) -> bool:
+    """Whether an arm was trained on the base that the baseline is."""
+    known = config["conditions"].get(arm) or config["arms"].get(arm) or {}
+    return known.get("base") in (None, config["base_key"])
 
 
 def _written_against_chosen(

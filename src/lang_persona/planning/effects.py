@@ -95,10 +95,10 @@ def _possible(said: str, value: float) -> str:
 
 #: How the figures are reckoned, for the page.
 METHOD = (
-    "Differences: two independent groups of n rows, normal approximation, two-sided 95%, for rates near one half, where "
-    "they are hardest to tell (Fleiss, Levin and Paik 2003, section 4.2); rates that are far from one half, and pairs on "
-    "the same items, need less. Rates: Wilson's bound, by enumeration. Each figure is of one value alone: where every "
-    "value must pass, the chance that all do is lower."
+    "Differences: two independent groups of n rows, normal approximation, two-sided 95%, for rates near one half, "
+    "where they are hardest to tell (Fleiss, Levin and Paik 2003, section 4.2); rates that are far from one half, and "
+    "pairs on the same items, need less. Rates: Wilson's bound, by enumeration. Each figure is of one value alone: "
+    "where every value must pass, the chance that all do is lower."
 )
 
 

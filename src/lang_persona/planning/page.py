@@ -11,12 +11,13 @@ Row = Mapping[str, Any]
 UNKNOWN = "not known yet"
 
 
-def plan_page(plan: Row, planning: Row, asked: Row, hypotheses: Sequence[Row]) -> str:
+def plan_page(plan: Row, planning: Row, rates: Row, asked: Row, hypotheses: Sequence[Row]) -> str:
     """What the default run of a study takes and can show, as Markdown.
 
     Args:
         plan: As :func:`lang_persona.planning.sizes.plan_slice` gives it.
-        planning: ``power``, ``icc``, ``icc_source`` and ``rates`` (``as_of, device, source, tokens_a_row`` ...).
+        planning: ``power``, ``icc`` and ``icc_source``.
+        rates: ``as_of, device, source`` and the figures of :func:`lang_persona.planning.costs.work`.
         asked: As for :func:`lang_persona.planning.costs.api_cost`.
         hypotheses: Rows of :func:`lang_persona.resolve.registered_hypotheses`.
     """
@@ -24,7 +25,7 @@ def plan_page(plan: Row, planning: Row, asked: Row, hypotheses: Sequence[Row]) -
         f"# Plan of {plan['study']}, scale {plan['scale']}",
         "Of the default run, before it: from config alone.",
         "## What it takes",
-        _takes(plan, planning["rates"], asked),
+        _takes(plan, rates, asked),
         "## What it can show",
         f"With power {planning['power']:.0%}. {METHOD}",
         _shows(plan, planning),
@@ -36,15 +37,17 @@ def plan_page(plan: Row, planning: Row, asked: Row, hypotheses: Sequence[Row]) -
 
 def _takes(plan: Row, rates: Row, asked: Row) -> str:
     found = work(plan, rates)
+    trains, asks = (any(word in one for one in found["unknown"]) for word in ("condition", "probe"))
+    least, asked_least = ("at least " if some else "" for some in (trains, asks))
     rows = [
         ["trained cells (conditions x seeds)", f"{found['cells']:,}"],
-        ["training rows, every pass counted", f"{found['trained_rows']:,}"],
-        ["training tokens", f"{found['trained_tokens']:,}"],
-        ["completions", f"{found['completions']:,}"],
+        ["training rows, every pass counted", f"{least}{found['trained_rows']:,}"],
+        ["training tokens", f"{least}{found['trained_tokens']:,}"],
+        ["completions", f"{asked_least}{found['completions']:,}"],
         ["new tokens, at most", f"{found['most_new_tokens']:,}"],
-        ["questions scored by label", f"{found['scored']:,}"],
-        ["training, minutes", f"{found['training_seconds'] / 60:,.1f}"],
-        ["evaluation, minutes", f"{found['evaluation_seconds'] / 60:,.1f}"],
+        ["questions scored by label", f"{asked_least}{found['scored']:,}"],
+        ["training, minutes", f"{least}{found['training_seconds'] / 60:,.1f}"],
+        ["evaluation, minutes", f"{asked_least}{found['evaluation_seconds'] / 60:,.1f}"],
         ["Claude", _cost(api_cost(plan, asked, rates["tokens_a_row"]["reply"]))],
     ]
     said = (

@@ -7,8 +7,8 @@ from lang_persona.recipes import recipe
 
 
 @recipe(version=1)
-def plan_study(config: dict[str, Any], planning: dict[str, Any]) -> str:
+def plan_study(config: dict[str, Any], planning: dict[str, Any], rates: dict[str, Any]) -> str:
     """What the default run of a study takes and can show; nothing is read or asked."""
-    page = plan_page(config["sizes"], planning, config["asked"], config["hypotheses"])
+    page = plan_page(config["sizes"], planning, rates, config["asked"], config["hypotheses"])
     print(page)
     return page

@@ -12,7 +12,11 @@ def create_pipeline(study: Study) -> Pipeline:
         [
             Node(
                 plan_study,
-                inputs={"config": f"params:{study.name}.plan", "planning": "params:planning"},
+                inputs={
+                    "config": f"params:{study.name}.plan",
+                    "planning": "params:planning",
+                    "rates": "params:planning_rates",
+                },
                 outputs=f"{study.name}.plan_page",
                 name="plan_study",
                 namespace=study.name,

@@ -33,7 +33,7 @@ def read_replay(config: dict[str, Any]) -> list[dict[str, Any]]:
     return read_generations(config["replay_file"])
 
 
-@recipe(version=1)
+@recipe(version=2)
 def measure_replay_agreement(
     config: dict[str, Any], generations: list[dict[str, Any]], judgements: list[dict[str, Any]]
 ) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def measure_replay_agreement(
     }
 
 
-@recipe(version=2)
+@recipe(version=3)
 def write_replay_report(
     config: dict[str, Any],
     generations: list[dict[str, Any]],

@@ -170,7 +170,7 @@ def draw_figures(
     return draw_hero(metrics, config), draw_map(metrics, config, audit=audit)
 
 
-@recipe(version=3)
+@recipe(version=4)
 def write_report(
     config: dict[str, Any],
     metrics: pd.DataFrame,

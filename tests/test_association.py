@@ -47,7 +47,8 @@ def test_pairs_that_share_objects_are_permuted_by_object():
     for trial in range(60):
         distances, own = symmetric(rng, names), {name: rng.normal() for name in names}
         values = {pair: own[pair[0]] + own[pair[1]] for pair in distances}
-        by_object += spearman_of_pairs(values, distances, trial).p <= 0.05
+        rows = [(*pair, value) for pair, value in values.items()]
+        by_object += spearman_of_pairs(rows, distances, trial).p <= 0.05
         x, y = list(values.values()), [distances[pair] for pair in values]
         independent += spearmanr(x, y).pvalue <= 0.05
     assert by_object <= 9  # 5% of 60 is 3
@@ -56,7 +57,7 @@ def test_pairs_that_share_objects_are_permuted_by_object():
 
 def test_a_value_that_is_the_distance_is_found():
     distances = symmetric(np.random.default_rng(6), "abcdefgh")
-    found = spearman_of_pairs({pair: -value for pair, value in list(distances.items())[:30]}, distances, "t")
+    found = spearman_of_pairs([(*pair, -value) for pair, value in list(distances.items())[:30]], distances, "t")
     assert found.rho == pytest.approx(-1.0)
     assert found.p < 0.01
     assert found.n == 30
@@ -72,4 +73,4 @@ def test_what_does_not_vary_has_no_correlation_and_bad_input_is_refused():
     with pytest.raises(ValueError, match="finite"):
         spearman([1, 2, math.nan], [1, 2, 3])
     with pytest.raises(KeyError):
-        spearman_of_pairs({("a", "b"): 1.0, ("a", "c"): 1.0, ("b", "c"): 1.0}, {("a", "b"): 1.0})
+        spearman_of_pairs([("a", "b", 1.0), ("a", "c", 1.0), ("b", "c", 1.0)], {("a", "b"): 1.0})

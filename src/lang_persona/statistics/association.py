@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,18 +61,18 @@ def spearman(first: Sequence[float], second: Sequence[float], *seed_names: str |
 
 
 def spearman_of_pairs(
-    pairs: Mapping[tuple[Hashable, Hashable], float],
-    distances: Mapping[tuple[Hashable, Hashable], float],
+    pairs: Sequence[tuple[str, str, float]],
+    distances: Mapping[tuple[str, str], float],
     *seed_names: str | int,
 ) -> Association:
     """Spearman's rank correlation of values and distances of pairs of objects, the objects permuted.
 
     Pairs that share an object are not independent, so names of objects are exchanged in the distances, rows and
-    columns at once (Mantel 1967, Cancer Research 27:209-220), instead of pairs one by one. Pairs may be ordered and
-    need not be all there are; those observed stay the same under every permutation.
+    columns at once (Mantel 1967, Cancer Research 27:209-220), instead of pairs one by one. Pairs are ordered, need not
+    be all there are, and may occur more than once; those observed stay the same under every permutation.
 
     Args:
-        pairs: The value of each observed pair of objects.
+        pairs: Rows of two different objects and their value.
         distances: A distance for every ordered pair of the objects that ``pairs`` name.
         *seed_names: What the permutations are for; the same names give the same p.
 
@@ -82,15 +82,15 @@ def spearman_of_pairs(
     """
     import numpy as np
 
-    objects = sorted({one for pair in pairs for one in pair}, key=str)
+    objects = sorted({one for pair in pairs for one in pair[:2]})
     place = {one: index for index, one in enumerate(objects)}
     table = np.zeros((len(objects), len(objects)))
     for one in objects:
         for other in objects:
             if one != other:
                 table[place[one], place[other]] = distances[one, other]
-    rows, columns = np.array([[place[one], place[other]] for one, other in pairs]).reshape(-1, 2).T
-    x, y = _checked(list(pairs.values()), table[rows, columns])
+    rows, columns = np.array([[place[one], place[other]] for one, other, _ in pairs]).reshape(-1, 2).T
+    x, y = _checked([value for *_, value in pairs], table[rows, columns])
 
     def permuted(order: NDArray[np.int64]) -> NDArray[np.float64]:
         found: NDArray[np.float64] = table[order[..., rows], order[..., columns]]

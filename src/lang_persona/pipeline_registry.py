@@ -14,6 +14,7 @@ from lang_persona.pipelines import (
     cost,
     data_engineering,
     evaluation,
+    geometry,
     human_labels,
     pilot_model,
     plan,
@@ -38,6 +39,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     - ``all``: everything, to be cut down by ``--namespaces`` or ``--tags``.
     - ``cost``: what the default cells will ask Claude and what that will cost; nothing is asked.
     - ``plan``: what the default cells take and can show, from config alone.
+    - ``geometry``: nearness of languages and personas in the untrained base; the next report takes it up.
     - ``export_labels``, ``import_labels``: completions labelled by people.
     - ``audit_file``, ``replay``, ``pilot_model``, ``pilot_evaluation``: see docs.
     """
@@ -51,6 +53,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
     everything: list[Pipeline] = []
     costs: list[Pipeline] = []
     plans: list[Pipeline] = []
+    geometries: list[Pipeline] = []
     for name, study in studies.items():
         own = cells(study)
         default = [cell for cell in own if cell.default]
@@ -59,12 +62,14 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         for stage, part in parts.items():
             stages[stage].append(part)
         named[name] = _join(list(parts.values()))
-        everything += [_stage(study, stage, own, list(study.probes)) for stage in STAGES]
+        everything += [_stage(study, stage, own, list(study.probes), whole=True) for stage in STAGES]
         # The cost begins with the texts that would be translated. In `all` its node has inputs that it otherwise takes
         # where it exists.
         costs += [parts["data_engineering"], cost.create_pipeline(study, default, probes, data=False)]
         everything.append(cost.create_pipeline(study, default, probes, data=True))
         plans.append(plan.create_pipeline(study))
+        if study.has_geometry:
+            geometries += [parts["data_engineering"], geometry.create_pipeline(study)]
         for condition in study.conditions:
             chosen = [cell for cell in own if cell.arm in (condition, BASELINE) and cell.seed in study.seeds.default]
             named[f"{name}.{condition}"] = _join([_stage(study, stage, chosen, probes) for stage in STAGES])
@@ -89,6 +94,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         "training": _join([joined["audit"], joined["training"]]),
         "cost": _join(costs),
         "plan": _join(plans),
+        "geometry": _join(geometries),
         **named,
         **own_pipelines,
         "export_labels": human_labels.create_export_pipeline(),
@@ -97,6 +103,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
             [
                 *everything,
                 *plans,
+                *geometries,
                 *own_pipelines.values(),
                 human_labels.create_export_pipeline(evaluated),
                 human_labels.create_import_pipeline(evaluated),
@@ -105,7 +112,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
     }
 
 
-def _stage(study: Study, stage: str, chosen: list[Cell], probes: list[str]) -> Pipeline:
+def _stage(study: Study, stage: str, chosen: list[Cell], probes: list[str], *, whole: bool = False) -> Pipeline:
     """One stage of a study for the chosen cells; stages that belong to the whole study are whole."""
     if stage == "data_engineering":
         return data_engineering.create_pipeline(study)
@@ -116,12 +123,12 @@ def _stage(study: Study, stage: str, chosen: list[Cell], probes: list[str]) -> P
     if stage == "training":
         # The mark needs every default cell, so a pipeline of other cells leaves it out.
         defaults = {cell.namespace for cell in cells(study) if cell.default and cell.trained}
-        whole = defaults <= {cell.namespace for cell in chosen}
-        mark = training.create_training_done(study.name, cells(study)) if whole else Pipeline([])
+        complete = defaults <= {cell.namespace for cell in chosen}
+        mark = training.create_training_done(study.name, cells(study)) if complete else Pipeline([])
         return _join([training.create_pipeline(chosen), mark])
     if stage == "evaluation":
         return evaluation.create_pipeline(study, chosen, probes)
-    return reporting.create_pipeline(study, chosen, probes)
+    return reporting.create_pipeline(study, chosen, probes, geometry=whole and study.has_geometry)
 
 
 def _join(parts: list[Pipeline]) -> Pipeline:

@@ -107,6 +107,16 @@ def _data(study: Study, environment: Environment) -> dict[str, Any]:
             }
             for name, vector in study.vectors.items()
         }
+    if scale.geometry is not None:
+        directives = [probe for probe in study.probes.values() if isinstance(probe, DirectiveProbe)]
+        made["geometry"] = {
+            **_plain(scale.geometry),
+            "base": _base(study, environment, BASELINE),
+            "languages": list(study.languages),
+            "personas": _plain(study)["personas"],
+            "system": study.system.root,
+            "phrasings": {name: text for probe in directives for name, text in _plain(probe)["phrasings"].items()},
+        }
     if scale.sources is not None and scale.selection is not None and study.translation is not None:
         made["sources"] = {
             "source": _plain(scale.sources),

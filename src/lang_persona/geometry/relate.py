@@ -58,7 +58,7 @@ def spread_of_languages(frame: pd.DataFrame, config: Row, judge: str) -> list[Sp
         languages = [
             {part[key] for part in spec["languages"].values() if key in part} for key in ("user", "completion")
         ]
-        if spec["alias_of"] is not None or any(len(one) != 1 for one in languages) or languages[0] == languages[1]:
+        if spec.get("alias_of") is not None or any(len(one) != 1 for one in languages) or languages[0] == languages[1]:
             continue
         directive, reply = (one.pop() for one in languages)
         # A label that no completion of a directive carries has no row of its own: it was given zero times.
@@ -121,8 +121,8 @@ def relate(spread: Sequence[Spread], measures: Mapping[str, Distances]) -> list[
             for left_out in dict.fromkeys(one.condition for one in spread):
                 rest = [row for row, one in zip(rows, spread, strict=True) if one.condition != left_out]
                 if len(rest) >= FEWEST:
-                    without.append(spearman_of_pairs(rest, distances, "without", measure, origin).rho)
-            told = [rho for rho in without if rho == rho]
+                    without.append(_rho(rest, distances))
+            told = [rho for rho in without if rho is not None]
             made.append(
                 {
                     "measure": measure,
@@ -137,3 +137,13 @@ def relate(spread: Sequence[Spread], measures: Mapping[str, Distances]) -> list[
             )
     adjusted = holm([row["p"] for row in made])
     return [{**row, "p_holm": p} for row, p in zip(made, adjusted, strict=True)]
+
+
+def _rho(rows: Sequence[tuple[str, str, float]], distances: Distances) -> float | None:
+    """Spearman's rank correlation alone; None where either side does not vary."""
+    from scipy.stats import spearmanr
+
+    values, far = [value for *_, value in rows], [distances[one, other] for one, other, _ in rows]
+    if len(set(values)) < 2 or len(set(far)) < 2:
+        return None
+    return float(spearmanr(values, far).statistic)

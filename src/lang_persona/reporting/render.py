@@ -16,7 +16,10 @@ from lang_persona.reporting.inputs import ReportInputs
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts import Part, measured_parts
 from lang_persona.reporting.parts.forecast import forecast
+from lang_persona.reporting.spread import spread
 
+#: Sections that a report has where there is something to say, between results and how they were made.
+OPTIONAL = (results.behaviours, over_levels, comparisons, spread)
 CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -62,11 +65,7 @@ def build_sections(material: Material, figures: set[str]) -> list[Section]:
         headline.hero(material, "hero" in figures),
         *headline.sections(material, figures),
         *(section for part in others for section in _side_effects(material, part, figures)),
-        *(
-            section
-            for section in [results.behaviours(material), over_levels(material), comparisons(material)]
-            if section is not None
-        ),
+        *(made for made in (build(material) for build in OPTIONAL) if made is not None),
         results.judges(material),
         results.samples(material),
         making.mixture(material),

@@ -10,6 +10,7 @@ from lang_persona.agreement import indeterminate_cells, measure_agreement
 from lang_persona.choice_metrics import answer_agreement, paired_changes
 from lang_persona.comparisons import compare_hits, rates_over_levels
 from lang_persona.errors import UserError
+from lang_persona.geometry.explain import explain_spread
 from lang_persona.recipes import recipe
 from lang_persona.registration import mark_post_hoc
 from lang_persona.reporting import (
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 SEPARATOR = "|"
 #: The kind of data that is a setting chosen on a sweep.
 CHOICE = "steering_choice"
+#: The kind of data that is nearness in the untrained base.
+GEOMETRY = "geometry"
 
 
 @recipe(version=4)
@@ -56,11 +59,14 @@ def collect_results(
     measured: list[dict[str, Any]] = []
     runs: dict[str, Any] = {}
     steering: dict[str, Any] = {}
+    geometry: dict[str, Any] | None = None
     evaluated: set[str] = set()
     for name, value in inputs.items():
         arm, seed, probe, kind = name.split(SEPARATOR)
         if kind == CHOICE:
             steering[probe] = value
+        elif kind == GEOMETRY:
+            geometry = value
         elif kind == "adapter":
             runs[f"{arm}.seed_{seed}"] = value.run
         elif kind == "metrics":
@@ -87,19 +93,31 @@ def collect_results(
             f"`kedro run --pipeline {config['study']}` first"
         )
     trained = [name for name, condition in config["conditions"].items() if condition["alias_of"] is None]
+    measured_so_far, deciding = metrics_.concat(tables), _deciding(config)
+    scores_by_place = _baseline_scores(inputs)
     results = {
         "agreement": agreement,
         "judge_agreement": measured,
         "indeterminate": _indeterminate(config, measured),
         "runs": runs,
         "steering": steering,
+        "geometry": explain_spread(measured_so_far, config, deciding, geometry, scores_by_place),
         "not_evaluated": [arm for arm in [*trained, *config["arms"]] if arm not in evaluated],
     }
-    measured_so_far, deciding = metrics_.concat(tables), _deciding(config)
     own_base = measured_so_far["condition"].map(lambda arm: _of_base(config, arm))
     compared = compare_hits(measured_so_far[own_base], config["probes"], deciding)
     levels = rates_over_levels(measured_so_far, config["probes"])
     return metrics_.concat([measured_so_far, compared, levels]), samples, results
+
+
+def _baseline_scores(inputs: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The untrained base's choices by probe, under its first seed."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name in sorted(inputs):
+        arm, _, probe, kind = name.split(SEPARATOR)
+        if arm == BASELINE and kind == "choice_scores":
+            found.setdefault(probe, inputs[name])
+    return found
 
 
 def _deciding(config: Mapping[str, Any]) -> dict[str, str]:
@@ -199,6 +217,7 @@ def write_report(
             translation=None if translation is None else {"gates": translation["gates"], "skipped": len(skip_list)},
             instructions=instructions,
             steering=results["steering"],
+            geometry=results["geometry"],
             provenance=provenance,
             published=config["published"] if config["scale"] == "full" else None,
         )

@@ -8,6 +8,7 @@ from kedro.pipeline import Node, Pipeline
 from lang_persona.cells import Cell
 from lang_persona.pipelines.reporting.nodes import (
     CHOICE,
+    GEOMETRY,
     SEPARATOR,
     collect_results,
     decide_hypotheses,
@@ -19,8 +20,12 @@ from lang_persona.recipes import COLLECTS
 from lang_persona.studies import Study
 
 
-def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) -> Pipeline:
-    """Results, verdicts, figures and report of one study, behind the given cells and probes."""
+def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str], *, geometry: bool = False) -> Pipeline:
+    """Results, verdicts, figures and report of one study, behind the given cells and probes.
+
+    With ``geometry``, as in the project's whole graph, nearness in the untrained base is an input; a run of the nodes
+    alone takes it where it was measured.
+    """
     name = study.name
     common: dict[str, Any] = {"namespace": name, "tags": [name, "reporting"]}
     config = f"params:{name}.report"
@@ -33,7 +38,12 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
         [
             Node(
                 collect_results,
-                inputs={"config": config, "others": f"{name}.others", **_collected(study, cells, probes)},
+                inputs={
+                    "config": config,
+                    "others": f"{name}.others",
+                    **_collected(study, cells, probes),
+                    **({SEPARATOR.join(["", "", "", GEOMETRY]): f"{name}.geometry"} if geometry else {}),
+                },
                 outputs=[f"{name}.metrics", f"{name}.samples", f"{name}.results"],
                 name="collect_results",
                 namespace=name,

@@ -243,7 +243,8 @@ def test_a_condition_moves_its_own_slices_alone(study_spec, load_study):
 
 def test_samples_move_generation_and_neither_training_nor_mixtures(study_spec, load_study):
     moved = changed_slices(load_study, study_spec, {"scales/small/samples/directive": 9})
-    assert moved == {f"{arm}/seed_{seed}/directive" for arm in ("baseline", "es_en", "fr_it") for seed in (1, 2)}
+    drawn = {f"{arm}/seed_{seed}/directive" for arm in ("baseline", "es_en", "fr_it") for seed in (1, 2)}
+    assert moved == drawn | {"plan"}
 
 
 def test_a_phrasing_of_the_mixture_moves_mixtures_alone(study_spec, load_study):

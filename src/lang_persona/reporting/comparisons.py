@@ -81,8 +81,8 @@ def over_levels(material: Material) -> Section | None:
         for name in material.arms(probe):
             for value in material.values(probe):
                 for mean in material.counts.means(name, probe, judge, metric, **{material.over(probe): value}).values():
-                    said = Cell(percent(mean.estimate), (bounds(mean.interval),), bar=mean.estimate)
-                    rows.append([name, value_name(material.over(probe), value), said, number(mean.n)])
+                    rate = Cell(percent(mean.estimate), (bounds(mean.interval),), bar=mean.estimate)
+                    rows.append([name, value_name(material.over(probe), value), rate, number(mean.n)])
         if rows:
             header = ["arm", material.noun(probe), "rate", f"{spec['within']}s"]
             caption = f"{MEASURES[spec['hit']]} over {spec['within']}s, probe {probe}: two-level cluster bootstrap."

@@ -8,13 +8,14 @@ from lang_persona.studies import Study
 
 def create_pipeline(study: Study) -> Pipeline:
     """Distances in the untrained base of one study."""
+    asks = any(scale.geometry is not None and scale.geometry.over == "questions" for scale in study.scales.values())
     return Pipeline(
         [
             Node(
                 measure_geometry,
                 inputs={
                     "config": f"params:{study.name}.geometry",
-                    **({"questions": f"{study.name}.questions"} if study.reads_questions else {}),
+                    **({"questions": f"{study.name}.questions"} if asks else {}),
                 },
                 outputs=f"{study.name}.geometry",
                 name="measure_geometry",

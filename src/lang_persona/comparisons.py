@@ -114,7 +114,7 @@ def rates_over_levels(frame: pd.DataFrame, probes: Mapping[str, Row]) -> pd.Data
 
 def _pooled(row: Row) -> bool:
     """Whether a row is of all levels together; rows of a probe without levels are."""
-    return json.loads(row["variables"]).get("phrasing", ALL) == ALL
+    return bool(json.loads(row["variables"]).get("phrasing", ALL) == ALL)
 
 
 def _place(row: Row) -> list[Any]:

@@ -106,7 +106,7 @@ def relate(spread: Sequence[Spread], measures: Mapping[str, Distances]) -> list[
     """
     if len(spread) < FEWEST:
         return []
-    made = []
+    made: list[dict[str, Any]] = []
     for measure, distances in measures.items():
         for origin in spread[0].origins:
             rows = [(one.place, one.origins[origin], one.value) for one in spread]

@@ -44,7 +44,7 @@ def compare_hits(frame: pd.DataFrame, probes: Mapping[str, Row], judges: Mapping
     """
     made: list[dict[str, Any]] = []
     for probe, spec in probes.items():
-        rows: list[Row] = frame[frame["probe"] == probe].to_dict("records")
+        rows: Sequence[Row] = frame[frame["probe"] == probe].to_dict("records")
         if spec["choices"]:
             family = [row for row in rows if row["metric"] == PAIRED_P]
         else:

@@ -8,8 +8,8 @@ BIN := $(VENV)/bin
 run: $(VENV)/installed  ## the whole path on the pilot model; resumes what a killed run left
 	$(BIN)/kedro run --only-missing-outputs
 
-test: $(VENV)/installed  ## the test suite
-	$(BIN)/pytest
+test: $(VENV)/installed  ## the test suite, two files at a time, a core each
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/installed  ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -54,7 +54,7 @@ def random_base(shapes: Path) -> Resident:
     config = json.loads((shapes / "config_qwen2.5-7b-instruct.json").read_text(encoding="utf-8"))
     config.pop("architectures")
     torch.manual_seed(0)
-    with torch.device("cuda"):
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         torch.set_default_dtype(torch.bfloat16)
         model = Qwen2ForCausalLM(Qwen2Config(**config))
         torch.set_default_dtype(torch.float32)

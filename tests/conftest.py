@@ -14,6 +14,15 @@ from lang_persona.studies import Study, load_studies
 
 ROOT = Path(__file__).resolve().parents[1]
 
+#: Files of whole runs, which two workers begin with: begun last, one would be alone at the end.
+LONG = ("test_session.py", "test_transfer_session.py", "test_project.py")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # a worker of pytest-xdist
+        items.sort(key=lambda item: item.path.name not in LONG)
+
+
 SMALL_STUDY = """
 title: A study of the tests
 question: Does anything change?

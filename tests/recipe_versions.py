@@ -10,6 +10,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,12 @@ def _fingerprint(function: Callable[..., Any]) -> str:
         name = modules.pop()
         if name not in seen:
             seen.add(name)
-            imports = [item for item in ast.walk(_parse(name)) if isinstance(item, ast.ImportFrom)]
-            modules |= {target for item in imports for target in _targets(item)} - seen
+            modules |= _imported(name) - seen
             modules |= _by_name(name) - seen
     beside = [item for item in tree.body if not isinstance(item, ast.Import | ast.ImportFrom) and not _is_recipe(item)]
-    total = hashlib.sha256(ast.dump(_bare(own)).encode())
-    for part in [*beside, *(_parse(name) for name in sorted(seen))]:
-        total.update(ast.dump(_bare(part)).encode())
+    total = hashlib.sha256(_dumped(own))
+    for part in [*map(_dumped, beside), *map(_dumped_module, sorted(seen))]:
+        total.update(part)
     if "lang_persona.reporting" in seen:
         for template in sorted((SRC / "lang_persona" / "reporting" / "templates").iterdir()):
             total.update(template.read_bytes())
@@ -92,6 +92,21 @@ def _file(module: str) -> Path:
 
 def _parse(module: str) -> ast.Module:
     return ast.parse(_file(module).read_text(encoding="utf-8"))
+
+
+@cache
+def _imported(module: str) -> frozenset[str]:
+    imports = [item for item in ast.walk(_parse(module)) if isinstance(item, ast.ImportFrom)]
+    return frozenset(target for item in imports for target in _targets(item))
+
+
+@cache
+def _dumped_module(module: str) -> bytes:
+    return _dumped(_parse(module))
+
+
+def _dumped(tree: ast.AST) -> bytes:
+    return ast.dump(_bare(tree)).encode()
 
 
 def _bare(tree: Any) -> Any:

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from whole_runs import copied_project
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -69,11 +70,13 @@ def test_every_pattern_resolves_in_every_environment(env):
     assert "language_inversion.es_en.seed_42.adapter" in done.stdout
 
 
-def test_viz_builds_with_previews():
-    done = kedro("viz", "build", "--include-previews")
+def test_viz_builds_with_previews(tmp_path):
+    """In a project of one study: the whole one has some hundred pipelines, each a page of its own to viz."""
+    with copied_project(tmp_path, "refusal_transfer") as folder:
+        done = kedro("viz", "build", "--include-previews", cwd=folder)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "Success" in done.stdout
-    assert (ROOT / "build" / "index.html").exists()
+    assert (folder / "build" / "index.html").exists()
 
 
 def test_the_view_of_a_study_is_small():

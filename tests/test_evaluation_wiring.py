@@ -271,7 +271,9 @@ def made_anew(load_study, path, change):
         f"small.{one}" for one in ("metrics", "samples", "results", "verdicts", "report", "plan_page", *COUNTED)
     }
     moved = {name.removeprefix("small.") for name in before if before[name] != after[name] and name not in reported}
-    return {name for name in moved if not is_gate(name) and not name.endswith("_figure")}
+    return {
+        name for name in moved if not (is_gate(name) or is_order_only(name)) and not name.endswith("_figure")
+    }  # marks carry nothing
 
 
 SETTINGS = "scales/smoke/settings/russian_sweep"
@@ -312,3 +314,12 @@ def test_another_half_held_out_makes_everything_anew_but_the_questions(load_stud
     moved = made_anew(load_study, "scales/smoke/instructions/ordinary/held_out", 9)
     assert {"instructions", "mixture_audit", "ru.examples", "ru.seed_42.adapter", "russian.steering_vectors"} <= moved
     assert "questions" not in moved
+
+
+def test_completions_come_after_all_that_the_base_itself_is_asked(pipelines):
+    """An engine with weights of its own then takes the memory once."""
+    order = [node.name.rpartition(".")[2] for node in pipelines["persona_robustness"].nodes]
+    asked = [place for place, name in enumerate(order) if name.startswith("choose_")]
+    drawn = [place for place, name in enumerate(order) if name.startswith("generate_")]
+    assert len(asked) > 4 and len(drawn) > 4
+    assert max(asked) < min(drawn)

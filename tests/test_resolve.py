@@ -11,11 +11,18 @@ from lang_persona.asked import judging
 from lang_persona.cells import cells
 from lang_persona.config import validate
 from lang_persona.config_loader import StudyConfigLoader
-from lang_persona.environments import Environment, Judges
+from lang_persona.environments import ENGINE, Environment, Judges
 from lang_persona.errors import UserError
 from lang_persona.pipeline_registry import registered
 from lang_persona.recipes import value_key
-from lang_persona.resolve import arm_names, is_default, registered_hypotheses, resolve, translated_languages
+from lang_persona.resolve import (
+    arm_names,
+    environment_of,
+    is_default,
+    registered_hypotheses,
+    resolve,
+    translated_languages,
+)
 from lang_persona.studies import load_studies
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:register_new_resolver")  # Kedro's own
@@ -117,6 +124,32 @@ def test_the_published_evaluation_is_what_is_asked():
     assert (probe["system"], probe["seed"], probe["adapter"]) == (None, 42, None)
 
 
+def test_a_pod_draws_with_vllm_started_once_for_a_study_and_scores_with_the_base():
+    parameters = loader("gpu_pod")["parameters"]
+    directive = parameters["language_inversion"]["es_en"]["seed_42"]["directive"]["engine"]
+    assert (directive["kind"], directive["vllm_run"]["max_lora_rank"]) == ("vllm", 32)
+    assert parameters["caps_transfer"]["ru"]["seed_42"]["capitals"]["engine"]["vllm_run"]["max_lora_rank"] == 16
+    assert parameters["persona_robustness"]["deconfounded"]["seed_42"]["own_prompt"]["engine"]["kind"] == "transformers"
+    assert parameters["caps_transfer"]["ru"]["seed_42"]["steered_to_russian"]["engine"]["kind"] == "transformers"
+
+
+def test_how_vllm_is_started_is_no_part_of_a_recipe():
+    keys = set()
+    for share in (0.5, 0.9):
+        options = ENGINE.validate_python({"kind": "vllm", "vllm_run": {"gpu_memory_utilization": share}})
+        keys.add(value_key({"engine": options.model_dump(mode="json")}))
+    assert len(keys) == 1
+    assert value_key({"engine": {**options.model_dump(mode="json"), "max_model_len": 64}}) not in keys
+
+
+def test_steering_on_vllm_is_refused_before_anything_runs():
+    study = STUDIES["caps_transfer"]
+    vllm = {"kind": "vllm"}
+    pod = validate(Environment, environment_of(loader("gpu_pod")["parameters"]) | {"scoring_engine": vllm}, "here")
+    with pytest.raises(UserError, match="scoring_engine of kind transformers"):
+        resolve(study, pod)
+
+
 def test_all_eight_pairs_and_the_ablations_are_registered():
     study = STUDIES["language_inversion"]
     pairs = {name: tuple(condition.variables.values()) for name, condition in study.conditions.items()}
@@ -135,7 +168,7 @@ def test_a_study_key_at_run_time_is_refused():
 
 
 def test_an_environment_with_a_mistake_is_refused_with_its_file():
-    with pytest.raises(UserError, match=r"conf/test/parameters.yml: .*engine.kind"):
+    with pytest.raises(UserError, match=r"conf/test/parameters.yml: engine: .*'vlm'.*'transformers', 'vllm'"):
         loader("test", engine={"kind": "vlm", "batch_size": 1})["parameters"]
 
 
@@ -185,7 +218,14 @@ def test_every_arm_is_evaluated_on_its_own_base(study_spec, load_study):
         "hub": {"checkpoint": "org/model", "revision": "a" * 40},
     }
     parameters = resolve(load_study(study_spec), environment())
-    chat = {"path": "model", "name": None, "revision": None, "dtype": "float32", "system_role": "required"}
+    chat = {
+        "path": "model",
+        "name": None,
+        "revision": None,
+        "dtype": "float32",
+        "system_role": "required",
+        "quantize": None,
+    }
     other = {"path": "other"}
     cell = {arm: parameters[arm]["seed_1"] for arm in ("baseline", "es_en", "fr_it", "theirs", "whole", "hub")}
     assert cell["baseline"]["directive"]["base"] == cell["es_en"]["directive"]["base"] == chat

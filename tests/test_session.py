@@ -1,67 +1,33 @@
-"""Whole runs in the test environment: every stage for real, and what is recomputed when."""
+"""Whole runs of one study in the test environment: every stage for real, and what is recomputed when."""
 
 import json
-import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
-from kedro.runner import SequentialRunner
+from whole_runs import copied_project, run
 
 from lang_persona.errors import UserError
 
 pytest.importorskip("torch")
 
-ROOT = Path(__file__).parents[1]
 STUDY = "language_inversion"
-TRANSFER = ("caps_transfer", "refusal_transfer")
-STUDIES = (STUDY, "persona_robustness", *TRANSFER)
 ADAPTERS = {f"{STUDY}.{arm}.seed_42.train_adapter" for arm in ("es_en", "fr_it")}
 REPORTING = {f"{STUDY}.{name}" for name in ("collect_results", "decide_hypotheses", "draw_figures", "write_report")}
 
 
-class Recorder(SequentialRunner):
-    """Runs as usual and notes which nodes ran."""
-
-    ran: set[str]
-
-    def _run(self, pipeline, *args, **kwargs):
-        self.ran = {node.name for node in pipeline.nodes}
-        super()._run(pipeline, *args, **kwargs)
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of the project whose outputs and configs tests may change, with one finished run in it."""
-    folder = tmp_path_factory.mktemp("project")
-    shutil.copytree(ROOT / "conf", folder / "conf")
-    shutil.copy(ROOT / "pyproject.toml", folder)
-    shutil.copytree(ROOT / "src", folder / "src")  # Kedro wants it below the project
-    (folder / "data" / "01_raw").mkdir(parents=True)
-    (folder / "data" / "01_raw" / "pilot").symlink_to(ROOT / "data" / "01_raw" / "pilot")
-    before = Path.cwd()
-    os.chdir(folder)
-    first = run(folder)
-    assert len(first) > 25
-    yield folder
-    os.chdir(before)
-    bootstrap_project(ROOT)
-
-
-def run(folder, env="test", only_missing=False, **options):
-    """One ``kedro run``; returns the names of the nodes that ran."""
-    bootstrap_project(folder)
-    runner = Recorder()
-    with KedroSession.create(project_path=folder, env=env) as session:
-        session.run(runner=runner, only_missing_outputs=only_missing, **options)
-    return runner.ran
+    """A project of this one study with one finished run in it; test_transfer_session.py runs all studies."""
+    with copied_project(tmp_path_factory.mktemp("project"), STUDY) as folder:
+        assert len(run(folder)) > 15
+        yield folder
 
 
 def study_file(folder):
@@ -151,8 +117,7 @@ def test_another_environment_does_not_see_this_one(project):
     shutil.copytree(project / "conf" / "test", project / "conf" / "elsewhere", dirs_exist_ok=True)
     (project / "conf/elsewhere/globals.yml").write_text("data_root: data/elsewhere\n")
     ran = run(project, env="elsewhere", only_missing=True, pipeline_names=["data_engineering"])
-    questions = {f"{study}.split_questions" for study in STUDIES}
-    assert ran == {f"{STUDY}.select_sources", *questions, *(f"{study}.read_instructions" for study in TRANSFER)}
+    assert ran == {f"{STUDY}.select_sources", f"{STUDY}.split_questions"}
     assert (project / "data/elsewhere/02_intermediate").is_dir()
     assert run(project, only_missing=True) == set()
 

@@ -417,7 +417,7 @@ def test_the_setting_is_chosen_by_the_registered_rule(table, chosen):
 
 def test_the_reason_says_how_often_and_among_how_many():
     why = best_setting([ZERO, setting(1, 1, 0.5), setting(2, 4, 0.9, logprob=-9)], 1.5, "ru")["why"]
-    assert "50.0% of 20 completions in ru (nothing added: 5.0% of 20)" in why
+    assert "50.0% of 20 completions in Russian (nothing added: 5.0% of 20)" in why
     assert "among 1 of 2 settings" in why
 
 

@@ -1,18 +1,13 @@
-"""caps_transfer and refusal_transfer run whole in the test environment: reports, every metric, what runs again when."""
+"""The default run of all studies in the test environment; of the transfer studies every metric, counted again."""
 
 import json
-import os
-import shutil
 from collections import Counter
 from itertools import product
 from math import isnan
-from pathlib import Path
 from statistics import fmean
 
 import pytest
-from kedro.framework.session import KedroSession
-from kedro.framework.startup import bootstrap_project
-from kedro.runner import SequentialRunner
+from whole_runs import ROOT, copied_project, run
 
 from lang_persona.judges.base import AXIS_LABELS, NO_CASE
 from lang_persona.probes import KINDS
@@ -21,9 +16,8 @@ from lang_persona.studies import load_studies
 pytest.importorskip("torch")
 pytestmark = pytest.mark.filterwarnings(r"ignore:register_new_resolver")  # Kedro's own
 
-ROOT = Path(__file__).parents[1]
 CAPS, REFUSAL = "caps_transfer", "refusal_transfer"
-STUDIES = {name: load_studies(ROOT / "conf" / "base" / "studies")[name] for name in (CAPS, REFUSAL)}
+STUDIES = load_studies(ROOT / "conf" / "base" / "studies")
 REPORTING = ("collect_results", "decide_hypotheses", "draw_figures", "write_report")
 STEPS = ("generate", "judge", "score")
 SETTINGS = {"zero", "layer 1, x0.1", "layer 1, x1"}
@@ -41,44 +35,16 @@ ASKED = [
 CELLS = [(study, probe, arm, values) for study, probe, arms, values in ASKED for arm in arms]
 
 
-class Recorder(SequentialRunner):
-    """Runs as usual and notes which nodes ran."""
-
-    ran: set[str]
-
-    def _run(self, pipeline, *args, **kwargs):
-        self.ran = {node.name for node in pipeline.nodes}
-        super()._run(pipeline, *args, **kwargs)
-
-
-def run(folder, only_missing=False):
-    """One ``kedro run --env test`` of both studies; returns the names of the nodes that ran."""
-    bootstrap_project(folder)
-    runner = Recorder()
-    with KedroSession.create(project_path=folder, env="test") as session:
-        session.run(runner=runner, only_missing_outputs=only_missing, pipeline_names=[CAPS, REFUSAL])
-    return runner.ran
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """A copy of the project with one finished run of both studies in it; ``first.json`` names its nodes."""
-    folder = tmp_path_factory.mktemp("project")
-    shutil.copytree(ROOT / "conf", folder / "conf")
-    shutil.copy(ROOT / "pyproject.toml", folder)
-    shutil.copytree(ROOT / "src", folder / "src")  # Kedro wants it below the project
-    (folder / "data" / "01_raw").mkdir(parents=True)
-    (folder / "data" / "01_raw" / "pilot").symlink_to(ROOT / "data" / "01_raw" / "pilot")
-    study = folder / "conf" / "base" / "studies" / f"{CAPS}.yml"
-    small, large = (f"{{learning_rate: {rate}, max_steps: 2," for rate in ("1.0e-3", "5.0e-2"))
-    assert small in study.read_text()
-    study.write_text(study.read_text().replace(small, large))  # two steps that show
-    before = Path.cwd()
-    os.chdir(folder)
-    (folder / "first.json").write_text(json.dumps(sorted(run(folder))))
-    yield folder
-    os.chdir(before)
-    bootstrap_project(ROOT)
+    """A copy of the project with one finished default run of every study; ``first.json`` names its nodes."""
+    with copied_project(tmp_path_factory.mktemp("project")) as folder:
+        study = folder / "conf" / "base" / "studies" / f"{CAPS}.yml"
+        small, large = (f"{{learning_rate: {rate}, max_steps: 2," for rate in ("1.0e-3", "5.0e-2"))
+        assert small in study.read_text()
+        study.write_text(study.read_text().replace(small, large))  # two steps that show
+        (folder / "first.json").write_text(json.dumps(sorted(run(folder))))
+        yield folder
 
 
 def first_version(project, *parts):
@@ -111,10 +77,18 @@ def test_a_run_is_of_the_default_cells_and_ends_in_reports(project):
     first = set(json.loads((project / "first.json").read_text()))
     assert {f"{study}.{name}" for study in STUDIES for name in REPORTING} <= first
     trained = {name for name in first if name.endswith("train_adapter")}
-    assert trained == {f"{CAPS}.{arm}.seed_42.train_adapter" for arm in ("en", "de", "ru")} | {
-        f"{REFUSAL}.{arm}.seed_42.train_adapter" for arm in ("en", "fr", "zh")
+    assert trained == {
+        f"{name}.{condition}.seed_{seed}.train_adapter"
+        for name, study in STUDIES.items()
+        for condition, spec in study.conditions.items()
+        for seed in study.seeds.default
+        if spec.default
     }
-    assert not [name for name in first if "texts_sweep" in name or "ability" in name]
+    assert {name for name in trained if name.startswith((CAPS, REFUSAL))} == {
+        f"{CAPS}.{arm}.seed_42.train_adapter" for arm in ("en", "de", "ru")
+    } | {f"{REFUSAL}.{arm}.seed_42.train_adapter" for arm in ("en", "fr", "zh")}
+    unasked = ("texts_sweep", "ability")
+    assert not [n for n in first if n.startswith((CAPS, REFUSAL)) and any(probe in n for probe in unasked)]
     for study in STUDIES:
         folder = project / "data/test/08_reporting" / study
         page = (folder / "report.md").read_text()

@@ -253,7 +253,9 @@ def test_a_mirror_compares_a_condition_in_anothers_language_with_that_one_in_its
         assert figure["before"] == {"condition": value, "value": "en"}
     assert row["verdict"] == "supported"
     assert row["mirror"] == MIRROR
-    assert row["why"].startswith("en in ru minus ru in en, en in de minus de in en: 2 of 2 languages with")
+    assert row["why"].startswith(
+        "en in Russian minus ru in English, en in German minus de in English: 2 of 2 languages with"
+    )
 
 
 def test_a_mirror_is_falsified_by_the_other_direction():

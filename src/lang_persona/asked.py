@@ -47,7 +47,11 @@ def judge_slice(environment: Environment, name: str, stage: str) -> dict[str, An
             raise UserError(f"{name} asks a local model: name it (parameters.yml, key 'local_judge')")
         made |= {
             "base": environment.bases[local.base].model_dump(mode="json"),
-            "engine": {**environment.engine.model_dump(mode="json"), "batch_size": local.batch_size},
+            # The local judge's own batch size, where the engine has one.
+            "engine": {
+                key: local.batch_size if key == "batch_size" else value
+                for key, value in environment.scoring.model_dump(mode="json").items()
+            },
             "prompt": f"{local.prompts}/judge_{judge.axis}.yml",
         }
     return made

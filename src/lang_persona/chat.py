@@ -24,6 +24,7 @@ SYSTEM_IN_USER_TURN = (
 )
 #: Text that no template and no user writes.
 MARK = "\u2402system\u2402"
+_SHOWS_SYSTEM: dict[str, bool] = {}  # by template
 
 
 class System(RootModel[str | None]):
@@ -73,7 +74,12 @@ def prompt_ids(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
         UserError: The tokenizer has no chat template, or its template refuses the messages
             (templates without a system role do).
     """
-    return list(tokenizer(prompt_text(tokenizer, messages), add_special_tokens=False)["input_ids"])
+    return text_ids(tokenizer, prompt_text(tokenizer, messages))
+
+
+def text_ids(tokenizer: Any, text: str) -> list[int]:
+    """Token ids of a prompt that is rendered already (:func:`prompt_text`)."""
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def prompt_text(tokenizer: Any, messages: Sequence[Message]) -> str:
@@ -163,6 +169,9 @@ def check_messages(messages: Any) -> str:
 
 
 def _shows_system(tokenizer: Any) -> bool:
-    """Whether the template renders a system message at all; asked with a mark, since "" is in any text."""
-    messages = [{"role": "system", "content": MARK}, {"role": "user", "content": "x"}]
-    return MARK in tokenizer.apply_chat_template(messages, tokenize=False)
+    """Whether the template renders a system message at all; asked once, with a mark, since "" is in any text."""
+    template = str(tokenizer.chat_template)
+    if template not in _SHOWS_SYSTEM:
+        messages = [{"role": "system", "content": MARK}, {"role": "user", "content": "x"}]
+        _SHOWS_SYSTEM[template] = MARK in tokenizer.apply_chat_template(messages, tokenize=False)
+    return _SHOWS_SYSTEM[template]

@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lang_persona.chat import prompt_ids, prompt_text, render
+from lang_persona.chat import prompt_ids, prompt_text, render, text_ids
 from lang_persona.engines import get_engine
-from lang_persona.environments import Base, Engine
+from lang_persona.environments import ENGINE, Base
 from lang_persona.errors import UserError
 from lang_persona.judges.base import UNPARSED
 from lang_persona.judges.strict_answer import StrictAnswer
 from lang_persona.probes import Item, build_items
 from lang_persona.questions import answer_completion
-from lang_persona.residency import lease
 
 Row = Mapping[str, Any]
 
@@ -40,12 +39,12 @@ def run_choice_probe(
     Raises:
         UserError: A label is no single token in its place, or a prompt is longer than the model allows.
     """
-    resident = lease(Base.model_validate(config["base"]))
-    engine = get_engine(Engine.model_validate(config["engine"]), resident)
-    tokenizer = resident.tokenizer
+    engine = get_engine(ENGINE.validate_python(config["engine"]), Base.model_validate(config["base"]))
+    tokenizer = engine.tokenizer
     items = build_items(config, questions)
-    prompts = [prompt_ids(tokenizer, item.messages) for item in items]
-    _check_lengths(items, prompts, getattr(resident.model.config, "max_position_embeddings", None))
+    texts = [prompt_text(tokenizer, item.messages) for item in items]
+    prompts = [text_ids(tokenizer, text) for text in texts]
+    _check_lengths(items, prompts, engine.longest)
     label_ids = label_tokens(tokenizer, items)
     candidates = [[label_ids[label] for label in item.labels] for item in items]
     scores = engine.score_labels(prompts, candidates, adapter)
@@ -56,7 +55,7 @@ def run_choice_probe(
             "item_id": item.item_id,
             "source_id": item.source_id,
             "variables": item.variables,
-            "rendered_prompt": prompt_text(tokenizer, item.messages),
+            "rendered_prompt": text,
             "labels": list(item.labels),
             "gold": item.gold,
             "wrong": item.wrong,
@@ -64,7 +63,7 @@ def run_choice_probe(
             **_training(taught[item.source_id, tuple(ids)]),
             "engine": config["engine"],
         }
-        for item, ids, logprobs in zip(items, prompts, scores, strict=True)
+        for item, text, ids, logprobs in zip(items, texts, prompts, scores, strict=True)
     ]
 
 

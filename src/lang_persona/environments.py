@@ -1,9 +1,9 @@
 """What a conf environment says (``conf/<env>/parameters.yml``), as typed models."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, TypeAdapter, model_validator
 
 from lang_persona.claude.config import Model, Sending
 from lang_persona.config import Config, LanguageCode
@@ -27,7 +27,8 @@ class Base(Config):
     """A base model: a folder (``path``) or a hub ``name`` at a pinned ``revision``.
 
     ``system_role`` says what becomes of a system message where the model's template has no role for it:
-    ``required`` refuses such a template, ``in_user_turn`` puts the text in front of the first user turn.
+    ``required`` refuses such a template, ``in_user_turn`` puts the text in front of the first user turn. ``quantize``
+    holds the frozen weights in four bits, in training and in evaluation (:mod:`lang_persona.quantization`).
     """
 
     path: str | None = None
@@ -35,6 +36,7 @@ class Base(Config):
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
     dtype: Literal["float32", "bfloat16", "float16"]
     system_role: Literal["required", "in_user_turn"] = "required"
+    quantize: Literal["nf4"] | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> "Base":
@@ -45,11 +47,62 @@ class Base(Config):
         return self
 
 
-class Engine(Config):
-    """What runs a model for a probe."""
+class TransformersOptions(Config):
+    """Runs a model on the resident base, one adapter at a time.
+
+    Attributes:
+        kind: "transformers".
+        batch_size: Completions drawn, or prompts scored, at once.
+    """
 
     kind: Literal["transformers"]
     batch_size: PositiveInt
+
+
+class VllmRun(Config):
+    """How vLLM is started and fed. It changes outputs by rounding alone and stays out of recipe keys.
+
+    Attributes:
+        gpu_memory_utilization: Share of the GPU's memory that vLLM takes, weights included.
+        max_num_seqs: Completions drawn at once.
+        graph_sizes: Batch sizes for which CUDA graphs are captured, each at a cost in the start; the largest bounds the
+            batches that run from a graph. None takes vLLM's own, of which there are many.
+        compile: Whether the model is compiled. Without it vLLM starts sooner and draws more slowly.
+        cache: Folder of compiled code, kept between runs; None takes vLLM's own (below the home folder).
+        max_lora_rank: Set by the study's recipes where they are known, so that one start serves every condition.
+        options: Further arguments of ``vllm.LLM``, taken as they are.
+    """
+
+    gpu_memory_utilization: Annotated[float, Field(gt=0, lt=1)] = 0.85
+    max_num_seqs: PositiveInt = 512
+    graph_sizes: tuple[PositiveInt, ...] | None = None
+    compile: bool = True
+    cache: str | None = None
+    max_lora_rank: PositiveInt | None = None
+    options: Mapping[str, Any] = {}
+
+
+class VllmOptions(Config):
+    """Runs a model in vLLM (extra ``gpu``), which takes the GPU to itself.
+
+    Attributes:
+        kind: "vllm".
+        max_model_len: Longest prompt with its completion, in tokens; None takes the model's own.
+        parity_tolerance: Largest mean difference, in nats a token, from the log-probabilities that transformers gave
+            for the same ids with the same adapter (:mod:`lang_persona.parity`).
+        vllm_run: How it is started.
+    """
+
+    kind: Literal["vllm"]
+    max_model_len: PositiveInt | None = None
+    parity_tolerance: PositiveFloat = 0.1
+    vllm_run: VllmRun = VllmRun()
+
+
+#: What runs a model for a probe.
+Engine = Annotated[TransformersOptions | VllmOptions, Field(discriminator="kind")]
+EngineOptions = TransformersOptions | VllmOptions
+ENGINE: TypeAdapter[EngineOptions] = TypeAdapter(Engine)
 
 
 class ParallelFileTranslator(Config):
@@ -146,15 +199,32 @@ class Judges(Config):
 
 
 class Environment(Config):
-    """Everything that differs between a laptop and a GPU pod."""
+    """Everything that differs between a laptop and a GPU pod.
+
+    Attributes:
+        scale: Which of a study's sizes are run.
+        bases: Model of every base key.
+        engine: What draws completions.
+        scoring_engine: What scores labels and runs steered probes, which need transformers; None takes ``engine``.
+        judges: Judges by axis.
+        translator: What translates.
+        claude: How Claude is asked, where it is.
+        local_judge: The model of the judges ``local_*``, where there are any.
+    """
 
     scale: str
     bases: Mapping[str, Base]
     engine: Engine
+    scoring_engine: Engine | None = None
     judges: Judges
     translator: Translator
     claude: ClaudeSetup | None = None
     local_judge: LocalJudge | None = None
+
+    @property
+    def scoring(self) -> EngineOptions:
+        """The engine of label scores and steered probes."""
+        return self.engine if self.scoring_engine is None else self.scoring_engine
 
     @model_validator(mode="after")
     def _askable(self) -> "Environment":

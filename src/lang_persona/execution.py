@@ -9,6 +9,7 @@ from typing import Any
 from lang_persona.attention import Backend
 from lang_persona.chat import Rendered
 from lang_persona.fast_lora import COMPILED
+from lang_persona.quantization import is_quantized
 from lang_persona.sft import Meter
 from lang_persona.studies import Training
 
@@ -46,8 +47,10 @@ def executions(recipe: Training, backend: Backend, model: Any, steps: int) -> li
         return [Execution(backend, recipe.micro_batch_size, recipe.gradient_checkpointing)]
     rows = [n for n in range(recipe.batch_size, 0, -1) if recipe.batch_size % n == 0]
     again = (True,) if recipe.gradient_checkpointing else (False, True)
-    compiled = steps >= COMPILE_FROM or type(model).__name__ in COMPILED
-    return [Execution(backend, n, one, fused=not compiled, compiled=compiled) for one in again for n in rows]
+    plain = is_quantized(model)  # neither way of computing layers knows weights in four bits
+    compiled = not plain and (steps >= COMPILE_FROM or type(model).__name__ in COMPILED)
+    fused = not plain and not compiled
+    return [Execution(backend, n, one, fused=fused, compiled=compiled) for one in again for n in rows]
 
 
 def fits(trainer: Any, rows: Sequence[Rendered], how: Execution) -> bool:

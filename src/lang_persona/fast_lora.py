@@ -42,13 +42,14 @@ def _fused_linear() -> Any:
             (name,) = self.active_adapters
             kind = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
             down, up, base = self.lora_A[name].weight, self.lora_B[name].weight, self.base_layer
-            return apply(x.to(kind), base.weight, base.bias, down.to(kind), up.to(kind), self.scaling[name])
+            dropped = getattr(self.lora_dropout[name], "p", 0.0) if self.training else 0.0
+            return apply(x.to(kind), base.weight, base.bias, down.to(kind), up.to(kind), self.scaling[name], dropped)
 
     return FusedLinear
 
 
 def _is_plain(module: Any) -> bool:
-    """Whether a layer's forward pass is base(x) + scaling * up(down(x)) and nothing else."""
+    """Whether a layer's forward pass is base(x) + scaling * up(down(dropout(x))) and nothing else."""
     import torch
 
     names = list(module.active_adapters)
@@ -59,7 +60,7 @@ def _is_plain(module: Any) -> bool:
         and not module.disable_adapters
         and not module.fan_in_fan_out
         and not module.lora_variant
-        and isinstance(module.lora_dropout[names[0]], torch.nn.Identity)
+        and type(module.lora_dropout[names[0]]) in (torch.nn.Identity, torch.nn.Dropout)
         and module.lora_B[names[0]].bias is None
         and type(module.base_layer) is torch.nn.Linear
         and not module.base_layer.weight.requires_grad
@@ -67,37 +68,49 @@ def _is_plain(module: Any) -> bool:
 
 
 def _lora_linear() -> Any:
-    """The autograd function y = x W^T + b + s (x A^T) B^T with frozen W and b; x may have any leading dimensions."""
+    """The autograd function y = x W^T + b + s (d(x) A^T) B^T with frozen W and b, and d dropping a share of x.
+
+    x may have any leading dimensions. What was dropped is kept as one byte a value and not as another activation.
+    """
     import torch
+
+    def thinned(flat: Any, mask: Any, kept: float) -> Any:
+        return flat if mask is None else flat * mask / kept
 
     class LoraLinear(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, x: Any, weight: Any, bias: Any, down: Any, up: Any, scaling: float) -> Any:
+        def forward(
+            ctx: Any, x: Any, weight: Any, bias: Any, down: Any, up: Any, scaling: float, dropped: float
+        ) -> Any:
             flat = x.flatten(0, -2)
+            mask = torch.empty_like(flat, dtype=torch.bool).bernoulli_(1 - dropped) if dropped else None
             with torch.autocast(x.device.type, enabled=False):
                 y = torch.nn.functional.linear(
                     flat, weight.to(flat.dtype), None if bias is None else bias.to(flat.dtype)
                 )
-                low = flat @ down.T
+                low = thinned(flat, mask, 1 - dropped) @ down.T
                 y.addmm_(low, up.T, alpha=scaling)
-            ctx.save_for_backward(flat, low, weight, down, up)
-            ctx.scaling = scaling
+            ctx.save_for_backward(flat, mask, low, weight, down, up)
+            ctx.scaling, ctx.kept = scaling, 1 - dropped
             return y.view(*x.shape[:-1], -1)
 
         @staticmethod
         def backward(ctx: Any, *grad_outputs: Any) -> Any:
-            flat, low, weight, down, up = ctx.saved_tensors
+            flat, mask, low, weight, down, up = ctx.saved_tensors
             grad = grad_outputs[0].flatten(0, -2)
             with torch.autocast(flat.device.type, enabled=False):
                 back = (grad @ up) * ctx.scaling  # (tokens, rank)
-                grad_down = back.T @ flat
+                grad_down = back.T @ thinned(flat, mask, ctx.kept)
                 grad_up = (grad.T @ low) * ctx.scaling
                 grad_x = None
                 if ctx.needs_input_grad[0]:
                     grad_x = grad @ weight.to(grad.dtype)
-                    grad_x.addmm_(back, down)
+                    if mask is None:
+                        grad_x.addmm_(back, down)
+                    else:
+                        grad_x += thinned(back @ down, mask, ctx.kept)
                     grad_x = grad_x.view(*grad_outputs[0].shape[:-1], -1)
-            return grad_x, None, None, grad_down, grad_up, None
+            return grad_x, None, None, grad_down, grad_up, None, None
 
     return LoraLinear.apply
 

@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lang_persona.chat import prompt_ids, prompt_text
+from lang_persona.chat import prompt_text, text_ids
 from lang_persona.engines import get_engine
-from lang_persona.environments import Base, Engine
+from lang_persona.environments import ENGINE, Base
 from lang_persona.probes import Item, build_items
-from lang_persona.residency import lease
 from lang_persona.seeds import derive_seed
 from lang_persona.steering import Steer
 from lang_persona.studies import Sampling
@@ -31,14 +30,15 @@ def run_probe(
     Returns:
         Rows in the ``generations`` form, in the order of the items.
     """
-    resident = lease(Base.model_validate(config["base"]))
-    engine = get_engine(Engine.model_validate(config["engine"]), resident)
+    engine = get_engine(ENGINE.validate_python(config["engine"]), Base.model_validate(config["base"]))
+    tokenizer = engine.tokenizer
     sampling = Sampling.model_validate(config["sampling"])
     items = build_items(config, rows)
     row = config["row"]
     # Named by probe, not by arm: arms under one seed share their random numbers.
     seed = derive_seed(config["seed"], "generate", row["study"], row["probe"])
-    prompts = [prompt_ids(resident.tokenizer, item.messages) for item in items]
+    texts = [prompt_text(tokenizer, item.messages) for item in items]
+    prompts = [text_ids(tokenizer, text) for text in texts]
     if intervene is None:
         drawn = engine.generate(prompts, config["samples"], sampling, seed, adapter)
     else:
@@ -53,13 +53,13 @@ def run_probe(
             "variables": item.variables,
             "gold": item.gold,
             "prompt": item.messages,
-            "rendered_prompt": prompt_text(resident.tokenizer, item.messages),
+            "rendered_prompt": text,
             "completion": completion.text,
             "finish_reason": completion.finish_reason,
             "tokens": {"prompt": len(ids), "completion": completion.tokens},
             "sampling": config["sampling"],
             "engine": config["engine"],
         }
-        for item, ids, completions in zip(items, prompts, drawn, strict=True)
+        for item, text, ids, completions in zip(items, texts, prompts, drawn, strict=True)
         for number, completion in enumerate(completions)
     ]

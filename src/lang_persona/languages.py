@@ -41,6 +41,16 @@ LANGUAGES: dict[str, Language] = {
 }
 
 
+def language_name(code: str) -> str:
+    """English name of a language or, for another label ("mixed"), the label."""
+    return LANGUAGES[code].name if code in LANGUAGES else code
+
+
+def value_name(over: str, value: str) -> str:
+    """A value of the variable that results are tabled by, as a reader knows it."""
+    return language_name(value) if over == "language" else value
+
+
 def get_language(code: str) -> Language:
     """Return the language with this code.
 

@@ -6,6 +6,7 @@ from lang_persona.chat import put_system_in_user_turn
 from lang_persona.environments import Base, LocalTranslator
 from lang_persona.errors import UserError
 from lang_persona.paths import locate
+from lang_persona.quantization import keep_weights, nf4
 
 
 def load_tokenizer(base: Base) -> Any:
@@ -25,12 +26,21 @@ def load_tokenizer(base: Base) -> Any:
 
 
 def load_model(base: Base) -> Any:
-    """The model of a base on the GPU if there is one, frozen and in eval mode. Raises as :func:`load_tokenizer`."""
+    """The model of a base on the GPU if there is one, frozen and in eval mode.
+
+    Raises:
+        UserError: As :func:`load_tokenizer`, or the base can't be quantized here.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
-    model = load_pretrained(AutoModelForCausalLM.from_pretrained, base, dtype=getattr(torch, base.dtype))
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    device, dtype = "cuda" if torch.cuda.is_available() else "cpu", getattr(torch, base.dtype)
+    if base.quantize is None:
+        model = load_pretrained(AutoModelForCausalLM.from_pretrained, base, dtype=dtype).to(device)
+    else:
+        options = {"dtype": dtype, "quantization_config": nf4(dtype), "device_map": {"": device}}
+        model = load_pretrained(AutoModelForCausalLM.from_pretrained, base, **options)
+        keep_weights(model)
     return model.requires_grad_(False).eval()
 
 

@@ -37,8 +37,8 @@ FILE_KEYS = {
 }
 
 #: Keys of config mappings whose values say how a run goes about it (speed, budget, where answers are kept), and change
-#: no output.
-RUN_KEYS = {"claude_run"}
+#: no output beyond rounding.
+RUN_KEYS = {"claude_run", "vllm_run"}
 
 #: Parameters that say where a run reports to or what it was, not what it makes.
 ABOUT_THE_RUN = {"params:tracking", "params:provenance"}

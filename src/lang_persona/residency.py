@@ -1,21 +1,23 @@
 """One heavy model in the process at a time, kept while the next node needs the same one.
 
-Live models are no Kedro datasets: Kedro copies or never releases those. A node leases the base it
-needs; leasing another gives the first back. One base serves many adapters, so each user must return
-it as it was, which :func:`untouched` checks.
+Live models are no Kedro datasets: Kedro copies or never releases those. A node leases the base that it needs, or holds
+an engine with weights of its own; the next one gives the first back. One base serves many adapters, so each user must
+return it as it was, which :func:`untouched` checks.
 """
 
 import copy
 import gc
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from lang_persona.environments import Base
 from lang_persona.models import load_model, load_tokenizer
 from lang_persona.recipes import value_key
+
+Thing = TypeVar("Thing")
 
 
 @dataclass(frozen=True)
@@ -26,28 +28,50 @@ class Resident:
     tokenizer: Any
 
 
-_current: dict[str, Resident] = {}
+@dataclass(frozen=True)
+class _Held:
+    """Whatever is in memory, and how it is shut down before it is forgotten."""
+
+    thing: Any
+    close: Callable[[], None]
+
+
+_current: dict[str, _Held] = {}
 
 
 def lease(base: Base) -> Resident:
     """The resident model of a base; loads it, after giving back any other, unless it is there already."""
     key = value_key(base.model_dump(mode="json"))
+    return hold(key, lambda: Resident(load_model(base), load_tokenizer(base)))
+
+
+def hold(key: str, load: Callable[[], Thing], close: Callable[[Thing], None] = lambda thing: None) -> Thing:
+    """What is held under a key; loads it, after giving back whatever else is held, unless it is there already.
+
+    Args:
+        key: Says what it is.
+        load: Makes it; called with the memory free.
+        close: Shuts it down before its memory is given back.
+    """
     if key not in _current:
         release()
-        _current[key] = Resident(load_model(base), load_tokenizer(base))
-    return _current[key]
+        thing = load()
+        _current[key] = _Held(thing, lambda: close(thing))
+    held: Thing = _current[key].thing
+    return held
 
 
 def release() -> None:
-    """Give the resident model's memory back."""
+    """Give back the memory of whatever is held."""
     if not _current:
         return
     import torch
 
+    for held in _current.values():
+        held.close()
     _current.clear()
     gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    torch.cuda.empty_cache()  # does nothing where no GPU was used
 
 
 @contextmanager

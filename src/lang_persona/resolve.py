@@ -259,7 +259,7 @@ def _probe(study: Study, environment: Environment, arm: str, name: str, seed: in
         **_asked(study, environment, name, arm),
         "base": _base(study, environment, arm),
         "adapter": study.arms[arm].adapter if arm in study.arms else None,
-        "engine": _plain(environment.engine),
+        "engine": _engine(study, environment, probe),
         # Rows say which arm they are of, so the arm is part of what makes them.
         "row": {"study": study.name, "condition": arm, "seed": seed, "probe": name},
     }
@@ -273,6 +273,22 @@ def _probe(study: Study, environment: Environment, arm: str, name: str, seed: in
         spec |= {"vector": sweep.vector, "scored_by": _base(study, environment, BASELINE)}
         spec["positions"] = _swept(study, environment, probe, name).positions
     return spec
+
+
+def _engine(study: Study, environment: Environment, probe: Probe) -> dict[str, Any]:
+    """The engine of a probe; vLLM is told the study's largest LoRA rank, so that it starts once for all conditions."""
+    steered = isinstance(probe, SteeringProbe | SteeringSweepProbe)
+    options = environment.scoring if steered or KINDS[probe.kind].choices else environment.engine
+    if steered and options.kind != "transformers":
+        raise UserError(
+            f"study {study.name} steers a model's layers, which {options.kind} does not show: name a scoring_engine of "
+            "kind transformers (parameters.yml)"
+        )
+    made: dict[str, Any] = _plain(options)
+    if options.kind == "vllm":
+        ranks = [study.recipe(name, environment.scale).rank for name in study.conditions]
+        made["vllm_run"]["max_lora_rank"] = max([*ranks, options.vllm_run.max_lora_rank or 0])
+    return made
 
 
 def _scoring(study: Study, name: str) -> dict[str, Any]:
@@ -346,6 +362,7 @@ def _report(study: Study, environment: Environment) -> dict[str, Any]:
         "hypotheses": registered_hypotheses(study),
         "published": _plain(study)["published"],
         "published_metric": study.published_metric,
+        "published_note": study.published_note,
         "sets": {
             name: {key: value for key, value in _plain(one).items() if key != "source"}
             for name, one in study.scales[environment.scale].instructions.items()

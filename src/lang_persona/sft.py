@@ -92,8 +92,11 @@ def trainer_class() -> Any:
             super().__init__(**arguments)
             self.meter = Meter()
             self.plain_head = has_plain_head(self.model.get_base_model())
+            trained = [weight for weight in self.model.parameters() if weight.requires_grad]
+            for weight in trained:  # on a base in four bits TRL rounds them to bfloat16, which loses small steps
+                weight.data = weight.data.float()
             if self.accelerator.num_processes == 1:
-                self._without_walks([weight for weight in self.model.parameters() if weight.requires_grad])
+                self._without_walks(trained)
 
         def _without_walks(self, trained: list[Any]) -> None:
             """Let steps touch the weights that are trained and look for them no more."""

@@ -3,12 +3,14 @@
 from functools import cache
 from typing import Any
 
+from lang_persona.quantization import entries
+
 
 def trained_parameters(model: Any) -> int:
     """Parameters that each token is multiplied with: all but the input embedding, the head counted once."""
     table = model.get_input_embeddings().weight
     tied = model.get_output_embeddings().weight is table
-    total: int = sum(weight.numel() for weight in model.parameters())
+    total: int = sum(map(entries, model.parameters()))
     return total if tied else total - int(table.numel())
 
 

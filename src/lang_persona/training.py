@@ -14,12 +14,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lang_persona.attention import attention, choose_backend
+from lang_persona import parity
+from lang_persona.attention import SDPA_PADDED, attention, choose_backend
 from lang_persona.chat import Rendered, render
 from lang_persona.checkpoints import identity, newest, save_every
 from lang_persona.errors import UserError
 from lang_persona.execution import Execution, executions, fits
 from lang_persona.fast_lora import compiled_blocks, fused_lora
+from lang_persona.quantization import is_quantized
 from lang_persona.residency import Resident, untouched
 from lang_persona.seeds import derive_seed
 from lang_persona.sft import EndToEnd, arguments, now, show_progress, steps_of, trainer_class
@@ -105,8 +107,9 @@ def train_adapter(
             trainer = _trainer(resident, rows, recipe, seed, tracking, scratch, chosen)
             undo = stack.enter_context(ExitStack())
             undo.callback(_unwrap, trainer)
-            undo.enter_context(fused_lora(trainer.model, chosen.fused))
-            undo.enter_context(compiled_blocks(trainer.model, chosen.compiled))
+            fast = undo.enter_context(ExitStack())
+            fast.enter_context(fused_lora(trainer.model, chosen.fused))
+            fast.enter_context(compiled_blocks(trainer.model, chosen.compiled))
             if model.device.type != "cuda" or fits(trainer, rows, chosen):
                 break
             undo.close()
@@ -125,7 +128,10 @@ def train_adapter(
         curve = [{"step": row["step"], "loss": row["loss"]} for row in trainer.state.log_history if "loss" in row]
         if not curve or not all(math.isfinite(row["loss"]) for row in [*curve, {"loss": result.training_loss}]):
             raise UserError(f"training diverged: its loss is {result.training_loss}. Lower training.learning_rate")
+        fast.close()
         trainer.model.save_pretrained(folder)
+        with attention(model, SDPA_PADDED):
+            parity.save(parity.of_adapter(trainer.model.eval(), [row.ids for row in rows]), folder)
     if checkpoints is not None:
         shutil.rmtree(checkpoints)
     steps = trainer.state.global_step
@@ -153,7 +159,7 @@ def train_adapter(
         "loss_curve": curve,
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.processor() or "cpu",
         "threads": torch.get_num_threads(),
-        "versions": {name: version(name) for name in LIBRARIES},
+        "versions": {name: version(name) for name in _libraries(model)},
     }
 
 
@@ -195,8 +201,12 @@ def _identity(resident: Resident, rows: Sequence[Rendered], recipe: Training, se
         rows=[(row.ids, row.completion_start) for row in rows],
         recipe=recipe.model_dump(mode="json"),
         seed=seed,
-        versions={name: version(name) for name in LIBRARIES},
+        versions={name: version(name) for name in _libraries(resident.model)},
     )
+
+
+def _libraries(model: Any) -> tuple[str, ...]:
+    return (*LIBRARIES, "bitsandbytes") if is_quantized(model) else LIBRARIES
 
 
 def _dataset(rows: Sequence[Rendered]) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from lang_persona.languages import value_name
 from lang_persona.measured import DIRECTIVES, Measured
 from lang_persona.metrics import CHOICE, expand, pool_seeds
 from lang_persona.registration import COMPARISONS, registered_hash
@@ -87,8 +88,8 @@ def _decide_one(
         why = left if mirror is None else f"{left}: its mirrors are tested under conditions that stand before it"
         return {**row, "verdict": "not evaluated", "why": why}
     estimates = {figure["value"]: _estimate(figure) for figure in row["figures"]}
-    supported = [_holds(clause, estimates, noun) for clause in hypothesis["supported"]]
-    falsified = [_holds(clause, estimates, noun) for clause in hypothesis["falsified"]]
+    supported = [_holds(clause, estimates, noun, row["over"]) for clause in hypothesis["supported"]]
+    falsified = [_holds(clause, estimates, noun, row["over"]) for clause in hypothesis["falsified"]]
     of = _compared(row)
     if all(holds for holds, _ in supported):
         return {**row, "verdict": "supported", "why": of + "; ".join(why for _, why in supported)}
@@ -103,12 +104,14 @@ def _decide_one(
 
 def _compared(row: Mapping[str, Any]) -> str:
     """What figures are differences from, where that is not an arm."""
+    over = row["over"]
     if row.get("than") is not None:
-        return f"differences from {row['than']}: "
+        return f"differences from {value_name(over, row['than'])}: "
     if row.get("mirror") is None:
         return ""
     pairs = [
-        f"{row['condition']} in {figure['value']} minus {figure['before']['condition']} in {figure['before']['value']}"
+        f"{row['condition']} in {value_name(over, figure['value'])} minus "
+        f"{figure['before']['condition']} in {value_name(over, figure['before']['value'])}"
         for figure in row["figures"]
     ]
     return f"{', '.join(pairs)}: "
@@ -160,14 +163,14 @@ def _estimate(figure: Mapping[str, Any]) -> Estimate:
     return Estimate(figure["estimate"], figure["low"], figure["high"], figure["method"])
 
 
-def _holds(clause: Mapping[str, Any], estimates: Mapping[str, Estimate], noun: str) -> tuple[bool, str]:
+def _holds(clause: Mapping[str, Any], estimates: Mapping[str, Estimate], noun: str, over: str) -> tuple[bool, str]:
     """Whether a clause holds, and which values meet its test."""
     quantifier = "every" if clause["every"] is not None else "some"
     test = {key: bound for key, bound in clause[quantifier].items() if bound is not None}
     meeting = [value for value, estimate in estimates.items() if meets(estimate, test)]
     holds = len(meeting) == len(estimates) if quantifier == "every" else bool(meeting)
     bounds = " and ".join(BOUNDS[key].format(bound) for key, bound in test.items())
-    which = f" ({', '.join(meeting)})" if 0 < len(meeting) < len(estimates) else ""
+    which = f" ({', '.join(value_name(over, value) for value in meeting)})" if 0 < len(meeting) < len(estimates) else ""
     nouns = noun if len(estimates) == 1 else f"{noun}s"
     return holds, f"{len(meeting)} of {len(estimates)} {nouns}{which} with {bounds}; {quantifier} needed"
 

@@ -1,7 +1,6 @@
 """The steering probes' items, and how their interventions reach an engine."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 
@@ -110,6 +109,8 @@ def test_steering_is_decided_by_language_beside_case_and_coherence(kind):
 class Echo:
     """Says which prompt it was given and what was added to it."""
 
+    tokenizer = None
+
     def __init__(self):
         self.calls = []
 
@@ -126,9 +127,8 @@ class Echo:
 @pytest.fixture
 def engine(monkeypatch):
     echo = Echo()
-    monkeypatch.setattr(generation, "lease", lambda base: SimpleNamespace(tokenizer=None))
-    monkeypatch.setattr(generation, "get_engine", lambda config, resident: echo)
-    monkeypatch.setattr(generation, "prompt_ids", lambda _, messages: messages[-1]["content"])
+    monkeypatch.setattr(generation, "get_engine", lambda options, base: echo)
+    monkeypatch.setattr(generation, "text_ids", lambda _, text: text[1:-1])
     monkeypatch.setattr(generation, "prompt_text", lambda _, messages: f"<{messages[-1]['content']}>")
     return echo
 

@@ -158,6 +158,8 @@ def test_mean_and_rate_are_not_taken_for_each_other():
 def test_published_means_only_where_they_are_means(inputs, files):
     rows = table_of(files["report.html"], "Mean share of upper case, here and as published")
     assert rows[0] == ["language", "de, here", "de, published"] and rows[1] == ["English", "25.0%", "49.8%"]
+    noted = render_report(replace(inputs, report={**inputs.report, "published_note": "Theirs count prompts."}))
+    assert "here and as published. Theirs count prompts." in noted["report.md"]
     other = replace(inputs, report={**inputs.report, "published_metric": "capitals"})
     assert "as published" not in render_report(other)["report.md"]
     assert "as published" not in render_report(replace(inputs, published=None))["report.md"]

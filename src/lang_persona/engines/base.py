@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from lang_persona.steering import Intervention, Positions
 from lang_persona.studies import Sampling
@@ -26,6 +26,16 @@ class Completion:
 
 class TextEngine(Protocol):
     """Runs a base, with or without an adapter."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer of the base."""
+        ...
+
+    @property
+    def longest(self) -> int | None:
+        """Tokens that the model reads at most; None where it does not say."""
+        ...
 
     def generate(
         self,

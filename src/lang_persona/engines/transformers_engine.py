@@ -7,7 +7,9 @@ from typing import Any
 
 from lang_persona.datasets.folders import WEIGHTS, check_adapter
 from lang_persona.engines.base import Completion
+from lang_persona.engines.nucleus import warpers
 from lang_persona.errors import UserError
+from lang_persona.fast_lora import fused_lora
 from lang_persona.residency import Resident, untouched
 from lang_persona.seeds import derive_seed
 from lang_persona.steering import Intervention, Positions, check_interventions, steered
@@ -26,6 +28,16 @@ class TransformersEngine:
     def __init__(self, resident: Resident, batch_size: int) -> None:
         self._resident = resident
         self._batch_size = batch_size
+
+    @property
+    def tokenizer(self) -> Any:
+        """The resident's tokenizer."""
+        return self._resident.tokenizer
+
+    @property
+    def longest(self) -> int | None:
+        """Tokens that the resident's positions reach."""
+        return getattr(self._resident.model.config, "max_position_embeddings", None)
 
     def generate(
         self,
@@ -117,7 +129,12 @@ class TransformersEngine:
     def _complete(self, model: Any, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Completion]:
         tokenizer = self._resident.tokenizer
         ids, mask = self._padded(prompts, model.device)
-        output = model.generate(ids, attention_mask=mask, generation_config=_generation_config(tokenizer, sampling))
+        output = model.generate(
+            ids,
+            attention_mask=mask,
+            generation_config=_generation_config(tokenizer, sampling),
+            logits_processor=warpers(sampling),
+        )
         return [_completion(tokenizer, row) for row in output[:, ids.shape[1] :].tolist()]
 
     def _padded(self, prompts: Sequence[Sequence[int]], device: Any) -> tuple[Any, Any]:
@@ -131,16 +148,18 @@ class TransformersEngine:
 
 
 def _generation_config(tokenizer: Any, sampling: Sampling) -> Any:
-    """Every field that shapes a sample, stated: a model's own generation config hides some."""
+    """Every field that shapes a sample, stated: a model's own generation config hides some.
+
+    Temperature, top k and top p are neutral here, since :func:`~lang_persona.engines.nucleus.warpers` apply them.
+    """
     from transformers import GenerationConfig
 
-    greedy = sampling.temperature == 0
     return GenerationConfig(
         max_new_tokens=sampling.max_new_tokens,
-        do_sample=not greedy,
-        temperature=1.0 if greedy else sampling.temperature,
-        top_p=1.0 if greedy else sampling.top_p,
-        top_k=0 if greedy else sampling.top_k,
+        do_sample=sampling.temperature > 0,
+        temperature=1.0,
+        top_p=1.0,
+        top_k=0,
         repetition_penalty=1.0,
         num_beams=1,
         use_cache=True,
@@ -180,6 +199,8 @@ def applied(model: Any, adapter: Path | None) -> Iterator[Any]:
             raise UserError(
                 f"adapter {adapter} does not fit the base: {len(given ^ wanted)} tensors differ ({odd} ...)"
             )
-        yield wrapped
+        # PEFT casts every input to the adapter's float32; on a GPU that takes longer than the adapter's products.
+        with fused_lora(wrapped, wrapped.device.type == "cuda"):
+            yield wrapped
     finally:
         wrapped.unload()

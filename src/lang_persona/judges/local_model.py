@@ -75,17 +75,15 @@ class LocalModelJudge:
         from lang_persona.chat import prompt_ids
         from lang_persona.choices import label_token
         from lang_persona.engines import get_engine
-        from lang_persona.environments import Base, Engine
-        from lang_persona.residency import lease
+        from lang_persona.environments import ENGINE, Base
 
-        resident = lease(Base.model_validate(self._base))
-        engine = get_engine(Engine.model_validate(self._engine), resident)
-        tokenizer, letters = resident.tokenizer, ascii_uppercase[: len(self.labels)]
+        engine = get_engine(ENGINE.validate_python(self._engine), Base.model_validate(self._base))
+        tokenizer, letters = engine.tokenizer, ascii_uppercase[: len(self.labels)]
         orders = (self.labels, self.labels[::-1])
         messages = [[self._messages(one, letters, labels) for labels in orders] for one in fields]
         tokens = [label_token(tokenizer, messages[0][0], letter) for letter in letters]
         prompts = [[prompt_ids(tokenizer, asked) for asked in both] for both in messages]
-        longest = getattr(resident.model.config, "max_position_embeddings", None) or math.inf
+        longest = engine.longest or math.inf
         fitting = [place for place, both in enumerate(prompts) if max(map(len, both)) <= longest]
         scored = engine.score_labels(
             [ids for place in fitting for ids in prompts[place]], [tokens] * (len(fitting) * len(orders)), None

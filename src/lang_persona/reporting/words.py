@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lang_persona import verdicts
-from lang_persona.languages import LANGUAGES
+from lang_persona.languages import language_name as language_name
+from lang_persona.languages import value_name as value_name
 from lang_persona.reporting.blocks import Cell
 from lang_persona.reporting.counts import Counts, Mean, Rate
 from lang_persona.statistics import Estimate, mean_over_seeds
@@ -124,16 +125,6 @@ def plural(n: int, noun: str) -> str:
     return f"{number(n)} {noun}" if n == 1 else f"{number(n)} {noun}s"
 
 
-def language_name(code: str) -> str:
-    """English name of a language or, for another label ("mixed"), the label."""
-    return LANGUAGES[code].name if code in LANGUAGES else code
-
-
-def value_name(over: str, value: str) -> str:
-    """A value of the variable that results are tabled by, as a reader knows it."""
-    return language_name(value) if over == "language" else value
-
-
 def system_text(system: str | None) -> str:
     """The three values that a system message has, never collapsed."""
     if system is None:
@@ -200,6 +191,11 @@ def phrasing_text(report: Mapping[str, Any], probe: str, phrasing: str, language
     if isinstance(text, Mapping):
         return str(text.get(language, phrasing))
     return str(text).replace("{language}", language_name(language))
+
+
+def published_caption(report: Mapping[str, Any], caption: str) -> str:
+    """A caption of a table that holds published figures, with what the study says of how they differ."""
+    return f"{caption} {report.get('published_note', '')}".rstrip()
 
 
 def published_share(published: Mapping[str, Mapping[str, Any]] | None, name: str, value: str) -> float | None:

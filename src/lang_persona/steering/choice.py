@@ -9,6 +9,7 @@ from lang_persona.coherence import BaseLikelihood
 from lang_persona.errors import UserError
 from lang_persona.judges import judge_class
 from lang_persona.judges.base import Outcome
+from lang_persona.languages import language_name
 from lang_persona.metrics import completion_id
 
 Row = Mapping[str, Any]
@@ -110,7 +111,7 @@ def best_setting(table: Sequence[Row], coherence_drop: float, target: str) -> di
         )
     best = min(coherent, key=lambda row: (-row["target_share"], row["coefficient"], row["layer"]))
     why = (
-        f"{best['target_share']:.1%} of {best['n']} completions in {target} (nothing added: "
+        f"{best['target_share']:.1%} of {best['n']} completions in {language_name(target)} (nothing added: "
         f"{zero['target_share']:.1%} of {zero['n']}), the most among {len(coherent)} of {len(tried)} settings with a "
         f"positive coefficient that stay within {coherence_drop:g} nats a token and {REPETITION_RISE:g} repetition "
         "of nothing added"

@@ -93,6 +93,7 @@ class Study(Config):
     hypotheses: Mapping[Name, Hypothesis] = {}
     published: Mapping[str, Mapping[str, float | tuple[int, int]]] = {}  # arm -> language or persona -> rate or k, n
     published_metric: str | None = None  # None: the headline probe's hits
+    published_note: str = ""  # how the published figures differ from ours; stands beside them
     intended: Mapping[str, Intended] = {}
     indeterminate_above: Annotated[float, Field(gt=0, lt=1)] = 0.10  # judges further apart leave a cell undecided
     size_tolerance: Annotated[float, Field(ge=0)] = 0.05  # conditions that differ by more are reported

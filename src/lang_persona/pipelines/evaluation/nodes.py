@@ -26,14 +26,19 @@ Rows = Sequence[dict[str, Any]]
 
 
 @recipe(version=3)
-def generate_with_adapter(config: dict[str, Any], adapter: Adapter, rows: Rows = ()) -> list[dict[str, Any]]:
+def generate_with_adapter(
+    config: dict[str, Any], adapter: Adapter, rows: Rows = (), scored_done: dict[str, int] | None = None
+) -> list[dict[str, Any]]:
     """Completions of one probe by a trained cell."""
     return run_probe(config, adapter.path, rows)
 
 
 @recipe(version=3)
 def generate_without_training(
-    config: dict[str, Any], training_done: dict[str, int] | None, rows: Rows = ()
+    config: dict[str, Any],
+    training_done: dict[str, int] | None,
+    rows: Rows = (),
+    scored_done: dict[str, int] | None = None,
 ) -> list[dict[str, Any]]:
     """Completions of one probe by the base, or by an adapter or checkpoint from elsewhere."""
     return run_probe(config, None if config["adapter"] is None else locate(config["adapter"]), rows)
@@ -93,7 +98,7 @@ def judge_with_base(
     return [*label_completions(generations, judges), *measured]
 
 
-@recipe(version=1)
+@recipe(version=2)
 def choose_setting(
     config: dict[str, Any],
     generations: list[dict[str, Any]],
@@ -128,3 +133,9 @@ def score(generations: list[dict[str, Any]], judgements: list[dict[str, Any]], c
 def score_label_choices(choice_scores: list[dict[str, Any]]) -> pd.DataFrame:
     """Accuracy, letter bias, label mass and imprint with intervals."""
     return score_choices(choice_scores)
+
+
+@recipe(version=1)
+def note_scores(**metrics: pd.DataFrame) -> dict[str, int]:
+    """Say that the resident base has been asked everything about a cell, so that a GPU changes engine once."""
+    return {"tables": len(metrics)}

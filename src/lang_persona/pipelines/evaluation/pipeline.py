@@ -15,6 +15,7 @@ from lang_persona.pipelines.evaluation.nodes import (
     generate_without_training,
     judge,
     judge_with_base,
+    note_scores,
     score,
     score_label_choices,
     steer_with_adapter,
@@ -31,8 +32,29 @@ def create_pipeline(study: Study, chosen: Sequence[Cell], probes: Sequence[str])
         nodes += _sweep(study, sweep)
     for cell in chosen:
         asked = [probe for probe in probes if study.asks(probe, cell.arm, cell.seed)]
-        nodes += [node for probe in asked for node in _probe(study, cell, probe)]
+        marked = _scored(study, cell, asked)
+        nodes += marked
+        nodes += [node for probe in asked for node in _probe(study, cell, probe, bool(marked))]
     return Pipeline(list(dict.fromkeys(nodes)))
+
+
+def _scored(study: Study, cell: Cell, asked: Sequence[str]) -> list[Node]:
+    """The mark that all is done that the resident base itself is asked about a cell.
+
+    The cell's completions wait for it. Nodes run by their depth in the graph, which is the same in all cells: so the
+    base is asked about every cell before an engine with weights of its own takes the memory, once.
+    """
+    tables = {probe: cell.of_probe(probe, "metrics") for probe in asked if _on_the_base(study, probe)}
+    if not tables:
+        return []
+    tags = [cell.study, "evaluation"]
+    mark = f"{cell.namespace}.scored_done"
+    return [Node(note_scores, inputs=tables, outputs=mark, name="note_scores", namespace=cell.namespace, tags=tags)]
+
+
+def _on_the_base(study: Study, probe: str) -> bool:
+    """Whether a probe scores labels or steers, which the resident base does whatever draws completions."""
+    return KINDS[study.probes[probe].kind].choices or sweep_of(study, probe) is not None
 
 
 def sweep_of(study: Study, probe: str) -> str | None:
@@ -77,7 +99,7 @@ def _sweep(study: Study, sweep: str) -> list[Node]:
     ]
 
 
-def _probe(study: Study, cell: Cell, probe: str) -> list[Node]:
+def _probe(study: Study, cell: Cell, probe: str, after_scores: bool = False) -> list[Node]:
     spec, kind = study.probes[probe], KINDS[study.probes[probe].kind]
     inputs = {"config": f"params:{cell.namespace}.{probe}"}
     if kind.asks is not None:
@@ -89,6 +111,8 @@ def _probe(study: Study, cell: Cell, probe: str) -> list[Node]:
     elif not isinstance(spec, SteeringSweepProbe):
         inputs["training_done"] = f"{cell.study}.training_done"
     sweep = sweep_of(study, probe)
+    if after_scores and not _on_the_base(study, probe):
+        inputs["scored_done"] = f"{cell.namespace}.scored_done"
     if sweep is not None:
         swept = study.probes[sweep]
         assert isinstance(swept, SteeringSweepProbe)

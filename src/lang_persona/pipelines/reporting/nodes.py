@@ -172,7 +172,7 @@ def _written_against_chosen(
     return max(found, key=lambda frame: frame["n"].sum(), default=metrics_.concat([]))
 
 
-@recipe(version=3)
+@recipe(version=4)
 def decide_hypotheses(
     metrics: pd.DataFrame, config: dict[str, Any], registrations: dict[str, Any]
 ) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from lang_persona.studies import Training
 logger = logging.getLogger(__name__)
 
 
-@recipe(version=2)
+@recipe(version=3)
 def train_adapter(
     examples: list[dict[str, Any]],
     gate: dict[str, bool],

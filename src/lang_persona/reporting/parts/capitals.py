@@ -32,6 +32,7 @@ from lang_persona.reporting.words import (
     mean_cell,
     number,
     percent,
+    published_caption,
     published_share,
     rate_cell,
     trained_in,
@@ -128,7 +129,8 @@ def _published(material: Material, published: Mapping[str, Mapping[str, Any]]) -
             row += [NOTHING if ours is None else percent(ours.estimate), NOTHING if theirs is None else percent(theirs)]
         rows.append(row)
     header = [text for name in arms for text in (f"{name}, here", f"{name}, published")]
-    return Table("Mean share of upper case, here and as published.", ["language", *header], rows)
+    caption = published_caption(material.report, "Mean share of upper case, here and as published.")
+    return Table(caption, ["language", *header], rows)
 
 
 def by_language(material: Material) -> Section:

@@ -33,6 +33,7 @@ from lang_persona.reporting.words import (
     number,
     p_value,
     percent,
+    published_caption,
     published_share,
     rate_cell,
     signed,
@@ -122,7 +123,8 @@ def _table(material: Material, probe: str) -> Table:
             theirs = [_share(published_share(published, BASELINE, persona)), NOTHING] if published else []
             rows.append([*cells, *theirs, *([NOTHING] if fitted else [])])
     half = " on the half of the questions that mixtures draw from" if material.spec(probe).get("half") == TRAIN else ""
-    return Table(f"Accuracy{half}, probe {probe}.", header, rows, heads=2)
+    caption = f"Accuracy{half}, probe {probe}."
+    return Table(published_caption(material.report, caption) if published else caption, header, rows, heads=2)
 
 
 def _measured(material: Material, line: Line, probe: str) -> list[Cell | str]:

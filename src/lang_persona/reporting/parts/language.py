@@ -17,6 +17,7 @@ from lang_persona.reporting.words import (
     percent,
     phrasing_text,
     plural,
+    published_caption,
     published_share,
     rate_cell,
     trained_languages,
@@ -105,7 +106,8 @@ def _published(material: Material, published: Mapping[str, Mapping[str, object]]
             row += [ours, NOTHING if theirs is None else percent(theirs)]
         rows.append(row)
     header = [text for name in arms for text in (f"{name}, here", f"{name}, published")]
-    return Table("Directive followed, here and as published.", ["directive", *header], rows)
+    caption = published_caption(material.report, "Directive followed, here and as published.")
+    return Table(caption, ["directive", *header], rows)
 
 
 def by_phrasing(material: Material) -> Section:

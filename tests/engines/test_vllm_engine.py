@@ -1,0 +1,217 @@
+"""The vLLM engine against a recorded interface: what it asks for, what it makes of answers, whose adapter it is."""
+
+import json
+import shutil
+
+import pytest
+from engines import fake_vllm
+
+pytest.importorskip("torch")
+
+from lang_persona import parity, training
+from lang_persona.chat import prompt_ids
+from lang_persona.engines import get_engine
+from lang_persona.engines.transformers_engine import TransformersEngine
+from lang_persona.environments import Base, VllmOptions
+from lang_persona.errors import UserError
+from lang_persona.residency import lease, release
+from lang_persona.studies import Sampling, Training
+
+BASE = Base(path="data/01_raw/pilot/model", dtype="float32")
+SAMPLED = Sampling(temperature=1.0, top_p=0.95, top_k=0, max_new_tokens=8)
+GREEDY = Sampling(temperature=0.0, top_p=1.0, top_k=0, max_new_tokens=12)
+RECIPE = Training(
+    rank=16,
+    alpha=16,
+    dropout=0.0,
+    rslora=True,
+    target_modules=("q_proj", "v_proj", "up_proj"),
+    learning_rate=1e-2,
+    schedule="constant",
+    warmup_ratio=0.0,
+    epochs=6,
+    batch_size=4,
+    micro_batch_size=4,
+    max_length=128,
+)
+WORDS = {"cats": ("Speak in French.", "The cats sleep."), "rain": ("Speak in German.", "It rains on the roof all day.")}
+
+
+@pytest.fixture(scope="module")
+def adapters(tmp_path_factory):
+    """Two adapters that were taught different replies."""
+    resident, made = lease(BASE), {}
+    for name, (prompt, reply) in WORDS.items():
+        row = {"prompt": [{"role": "user", "content": prompt}], "completion": reply}
+        made[name] = tmp_path_factory.mktemp(name) / "adapter"
+        training.train_adapter(resident, [{**row, "id": str(i)} for i in range(4)], RECIPE, 1, made[name])
+    release()
+    return made
+
+
+@pytest.fixture
+def llm(monkeypatch):
+    yield fake_vllm.install(monkeypatch)
+    release()
+
+
+def engine(**options):
+    return get_engine(VllmOptions(kind="vllm", **options), BASE)
+
+
+def asked(tokenizer, *texts):
+    return [prompt_ids(tokenizer, [{"role": "user", "content": text}]) for text in texts]
+
+
+TEXTS = ("Speak in French.", "Please respond in German.", "Speak in English.")
+
+
+@pytest.mark.parametrize("with_adapter", [False, True])
+def test_greedy_completions_and_label_scores_are_those_of_transformers(llm, adapters, with_adapter):
+    adapter = adapters["cats"] if with_adapter else None
+    ours = engine()
+    prompts = asked(ours.tokenizer, *TEXTS)
+    candidates = [[5, 9, 17], [40, 5], [7, 8, 9, 10]]
+    drawn = ours.generate(prompts, 1, GREEDY, 0, adapter)
+    scores = ours.score_labels(prompts, candidates, adapter)
+    release()
+    plain = TransformersEngine(lease(BASE), 3)
+    assert drawn == plain.generate(prompts, 1, GREEDY, 0, adapter)
+    for one, other in zip(scores, plain.score_labels(prompts, candidates, adapter), strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+
+
+def test_every_field_of_a_request_is_stated_and_a_probe_is_one_call(llm):
+    ours = engine()
+    prompts = asked(ours.tokenizer, *TEXTS)
+    drawn = ours.generate(prompts, 5, SAMPLED, 3, None)
+    ((given, params, request),) = llm.started[0].asked
+    assert [row["prompt_token_ids"] for row in given] == prompts
+    assert request is None
+    assert [len(row) for row in drawn] == [5, 5, 5]
+    stated = vars(params[0])
+    assert {
+        "temperature": 1.0,
+        "top_p": 0.95,
+        "top_k": 0,
+        "min_p": 0.0,
+        "repetition_penalty": 1.0,
+    }.items() <= stated.items()
+    assert {"max_tokens": 8, "n": 5, "stop_token_ids": [ours.tokenizer.eos_token_id]}.items() <= stated.items()
+    assert llm.started[0].given["generation_config"] == "vllm"
+
+
+def test_samples_depend_on_the_prompt_and_not_on_its_place(llm):
+    ours = engine()
+    prompts = asked(ours.tokenizer, *TEXTS, TEXTS[0])
+    forwards = ours.generate(prompts, 2, SAMPLED, 3, None)
+    assert ours.generate(prompts[2::-1], 2, SAMPLED, 3, None) == forwards[2::-1]
+    assert ours.generate(prompts[:3], 2, SAMPLED, 4, None) != forwards[:3]
+    assert forwards[3] != forwards[0], "the same prompt asked twice is drawn anew"
+
+
+def test_one_start_serves_all_adapters_and_what_comes_next_gets_the_memory(llm, adapters):
+    ours = engine(vllm_run={"max_lora_rank": 16})
+    prompts = asked(ours.tokenizer, TEXTS[0])
+    for adapter in (None, *adapters.values()):
+        ours.generate(prompts, 1, GREEDY, 0, adapter)
+    assert len(llm.started) == 1
+    assert llm.started[0].given["max_lora_rank"] == 16
+    names = {request.lora_name for _, _, request in llm.started[0].asked if request is not None}
+    assert len(names) == 2
+    lease(BASE)
+    assert llm.started[0].ended
+
+
+def test_an_adapter_of_a_larger_rank_starts_vllm_again(llm, adapters, tmp_path):
+    from peft import LoraConfig, get_peft_model
+
+    model = get_peft_model(lease(BASE).model, LoraConfig(r=20, target_modules=["q_proj"], task_type="CAUSAL_LM"))
+    model.save_pretrained(tmp_path / "larger")
+    model.unload()
+    ours = engine(vllm_run={"max_lora_rank": 16})
+    prompts = asked(ours.tokenizer, TEXTS[0])
+    ours.generate(prompts, 1, GREEDY, 0, adapters["cats"])
+    ours.generate(prompts, 1, GREEDY, 0, tmp_path / "larger")
+    ours.generate(prompts, 1, GREEDY, 0, adapters["cats"])
+    assert [one.given["max_lora_rank"] for one in llm.started] == [16, 32]
+
+
+def test_rslora_at_plain_loras_scale_is_refused(llm, adapters, monkeypatch):
+    monkeypatch.setattr(llm, "rslora", False)
+    ours = engine(parity_tolerance=10.0)
+    with pytest.raises(UserError, match="does not compute adapter"):
+        ours.generate(asked(ours.tokenizer, TEXTS[0]), 1, GREEDY, 0, adapters["cats"])
+
+
+def test_another_adapters_weights_are_refused(llm, adapters, tmp_path):
+    wrong = shutil.copytree(adapters["cats"], tmp_path / "wrong")
+    shutil.copy(adapters["rain"] / parity.FILE, wrong / parity.FILE)
+    ours = engine(parity_tolerance=10.0)
+    prompts = asked(ours.tokenizer, TEXTS[0])
+    ours.generate(prompts, 1, GREEDY, 0, adapters["cats"])  # the same weights, known to be right for their own record
+    with pytest.raises(UserError, match="off by"):
+        ours.generate(prompts, 1, GREEDY, 0, wrong)
+
+
+def test_a_small_difference_everywhere_is_refused_by_the_tolerance(llm, adapters):
+    kept = parity.load(adapters["cats"])
+    shifted = {key: [[value + 0.2 for value in row] for row in kept[key]] for key in ("adapter", "base")}
+    answers = iter([shifted["adapter"], shifted["base"]])
+    with pytest.raises(UserError, match=r"off by 0\.2000 nats"):
+        parity.check(kept, lambda *_: next(answers), 0.1, "adapter a")
+
+
+def test_an_effect_within_rounding_is_not_called_the_same():
+    kept = {"ids": [[1, 2]], "adapter": [[-1.0]], "base": [[-1.01]]}
+    answers = iter([[[-1.01]], [[-1.02]]])
+    assert parity.check(kept, lambda *_: next(answers), 0.1, "a").verdict == "effect too small to tell"
+
+
+def test_not_a_number_is_no_pass():
+    kept = {"ids": [[1, 2]], "adapter": [[-1.0]], "base": [[-2.0]]}
+    with pytest.raises(UserError):
+        parity.check(kept, lambda *_: [[float("nan")]], 0.1, "a")
+
+
+def test_an_adapter_from_elsewhere_is_compared_on_its_own_replies(llm, adapters, tmp_path):
+    foreign = shutil.copytree(adapters["cats"], tmp_path / "foreign")
+    (foreign / parity.FILE).unlink()
+    ours = engine()
+    drawn = ours.generate(asked(ours.tokenizer, TEXTS[0]), 1, GREEDY, 0, foreign)
+    assert drawn[0][0].text.startswith(WORDS["cats"][1])
+
+
+def test_training_leaves_what_transformers_gives_its_rows(adapters):
+    kept = parity.load(adapters["cats"])
+    assert len(kept["ids"]) == 1  # four rows, all alike
+    reply = len(get_engine(VllmOptions(kind="vllm"), BASE).tokenizer(WORDS["cats"][1])["input_ids"])
+    assert sum(kept["adapter"][0][-reply:]) > sum(kept["base"][0][-reply:]) + 1  # it learnt them
+    assert len(kept["base"][0]) == len(kept["ids"][0]) - 1
+
+
+def test_steering_and_too_many_candidates_say_where_to_go(llm):
+    with pytest.raises(UserError, match="scoring_engine"):
+        engine().generate([[1]], 1, GREEDY, 0, None, [()])
+    with pytest.raises(UserError, match="use transformers"):
+        engine().score_labels([[1]], [list(range(129))], None)
+
+
+def test_without_vllm_the_message_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "vllm", None)
+    with pytest.raises(UserError, match=r"lang_persona\[gpu\]"):
+        engine().generate([[1]], 1, GREEDY, 0, None)
+    release()
+
+
+def test_a_start_that_fails_is_one_message(llm, monkeypatch):
+    def fails(self, **_):
+        raise RuntimeError("Engine core initialization failed.")
+
+    monkeypatch.setattr(llm, "__init__", fails)
+    with pytest.raises(UserError, match="did not start"):
+        engine().generate([[1]], 1, GREEDY, 0, None)
+
+
+def test_parity_record_is_plain_data():
+    assert json.loads(json.dumps(parity.record(parity.Parity(1.0, 0.1, 0.1234567, 3, "same"))))["error"] == 0.123457

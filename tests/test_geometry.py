@@ -20,6 +20,7 @@ from lang_persona.geometry import (
     spread_to_personas,
 )
 from lang_persona.geometry.explain import explain_spread
+from lang_persona.languages import LANGUAGES as KNOWN
 from lang_persona.metrics import estimate_row, table
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.spread import spread as spread_section
@@ -79,6 +80,11 @@ def test_descent_follows_its_rule():
     assert all(found[pair] == found[pair[::-1]] for pair in found)
     with pytest.raises(UserError, match="no classification of xx"):
         linguistic_distances(["en", "xx"])
+
+
+def test_every_language_that_the_project_knows_is_classified():
+    """A report on any of them would stop otherwise."""
+    assert len(linguistic_distances(KNOWN)) == len(KNOWN) * (len(KNOWN) - 1)
 
 
 def test_a_measure_that_lacks_a_pair_is_left_out_and_few_rows_say_nothing():

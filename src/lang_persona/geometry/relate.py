@@ -56,7 +56,8 @@ def spread_of_languages(frame: pd.DataFrame, config: Row, judge: str) -> list[Sp
     found = []
     for condition, spec in config["conditions"].items():
         languages = [
-            {part[key] for part in spec["languages"].values() if key in part} for key in ("user", "completion")
+            {part[key] for part in (spec.get("languages") or {}).values() if key in part}
+            for key in ("user", "completion")
         ]
         if spec.get("alias_of") is not None or any(len(one) != 1 for one in languages) or languages[0] == languages[1]:
             continue

@@ -10,8 +10,8 @@ from markupsafe import Markup, escape
 
 from lang_persona.reporting import claims, making, reading, results, setting
 from lang_persona.reporting.blocks import Cell, Fold, Section
-from lang_persona.reporting.comparisons import comparisons, over_levels
 from lang_persona.reporting.drawing import Drawing, finish
+from lang_persona.reporting.families import comparisons, over_levels
 from lang_persona.reporting.inputs import ReportInputs
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts import Part, measured_parts

@@ -27,6 +27,12 @@ def test_p_is_the_share_of_all_orders_and_comes_to_scipys():
     assert spearman(x, y, "t").p == pytest.approx(theirs.pvalue, abs=0.003)
 
 
+def test_no_drawn_permutations_make_p_nought():
+    """The observed order is one of those compared."""
+    found = spearman(range(12), range(12), "t")
+    assert (found.p, found.permutations) == (1 / 10_000, 10_000)
+
+
 def test_permuted_p_is_even_where_nothing_is_associated():
     rng = np.random.default_rng(8)
     p = np.array([spearman(rng.random(6), rng.random(6), trial).p for trial in range(200)])

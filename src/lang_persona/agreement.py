@@ -85,7 +85,7 @@ def measure_agreement(
     ]
 
 
-def _compared(pairs: Sequence[tuple[str, str]], place: Sequence[Any]) -> dict[str, Any]:
+def _compared(pairs: Sequence[tuple[str, str]], place: Sequence[Any] = ()) -> dict[str, Any]:
     first, second = [one for one, _ in pairs], [other for _, other in pairs]
     interval = alpha_interval(pairs, *map(str, place))
     return {

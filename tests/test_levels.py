@@ -2,6 +2,7 @@
 
 import math
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,6 +66,22 @@ def two_phrasings(rows: int, rate: float, icc: float) -> float:
 
 def test_the_cluster_bootstrap_fails_with_two_phrasings():
     assert 0.55 < two_phrasings(40, 0.5, 0.39) < 0.68
+
+
+def test_the_committed_table_holds_what_is_computed_here():
+    page = (Path(__file__).parents[1] / "docs" / "tables" / "interval_coverage.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")]
+    wilson_rows = {row[1]: row for row in rows if row[0] == "independent rows"}
+    for n in (10, 40, 80, 600):
+        chances = [binom.pmf(np.arange(n + 1), n, rate) for rate in np.arange(1, 100) / 100]
+        made = [wilson(count, n) for count in range(n + 1)]
+        coverage = [
+            chance @ [one.low - 1e-12 <= rate <= one.high + 1e-12 for one in made]
+            for chance, rate in zip(chances, np.arange(1, 100) / 100, strict=True)
+        ]
+        assert wilson_rows[str(n)][2:4] == [f"{np.mean(coverage):.3f}", f"{min(coverage):.3f}"]
+    (few,) = [row for row in rows if row[:2] == ["2", "0.39"]]
+    assert float(few[5]) == pytest.approx(two_phrasings(40, 0.5, 0.39), abs=0.015)  # other resamples
 
 
 def test_fewer_than_ten_levels_have_no_interval_and_ten_have_one():

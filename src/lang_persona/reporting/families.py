@@ -91,7 +91,8 @@ def over_levels(material: Material) -> Section | None:
         return None
     said = (
         f"From {LEVELS_NEEDED} on, levels are taken for a sample and drawn again with their rows: these intervals "
-        "speak of the rate over all levels that there might be, each of which weighs the same."
+        "speak of the rate over all levels that there might be, each of which weighs the same. Where rates are near 0 "
+        "or 1 they are still too narrow (docs/tables/interval_coverage.md)."
     )
     return Section("over-levels", "Rates over all phrasings that there might be", [Text(said), *blocks])
 

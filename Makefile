@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench cells-table choice-table claude-table pilot-table judges-table refusal-table viz prune recipe-versions clean
+.PHONY: run test check bench cells-table choice-table claude-table coverage-table pilot-table judges-table
+.PHONY: refusal-table viz prune recipe-versions clean
 
 run: $(VENV)/installed  ## the whole path on the pilot model; resumes what a killed run left
 	$(BIN)/kedro run --only-missing-outputs
@@ -33,6 +34,9 @@ claude-table: $(VENV)/installed  ## docs/tables/claude_client.md: the client of 
 
 cells-table: $(VENV)/installed  ## docs/tables/many_cells.md: a study of 1,000 cells
 	$(BIN)/python benchmarks/many_cells.py
+
+coverage-table: $(VENV)/installed  ## docs/tables/interval_coverage.md: how often printed intervals hold the truth (ten minutes)
+	$(BIN)/python benchmarks/interval_coverage.py
 
 pilot-table: $(VENV)/installed  ## docs/tables/pilot_model.md
 	$(BIN)/kedro run --pipelines pilot_evaluation

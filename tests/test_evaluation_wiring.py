@@ -189,7 +189,8 @@ def test_a_steered_arm_is_asked_with_its_adapter_and_its_interventions(monkeypat
 
 def given(pipeline):
     """Datasets that a pipeline needs and does not make, parameters left out."""
-    return {name for name in pipeline.inputs() if not name.startswith("params:") and not name.endswith(".others")}
+    read_only = (".others", ".first_registrations")
+    return {name for name in pipeline.inputs() if not name.startswith("params:") and not name.endswith(read_only)}
 
 
 def test_pipelines_by_name_hold_all_that_they_need(pipelines):
@@ -271,7 +272,9 @@ def made_anew(load_study, path, change):
         place = place[part]
     place[last] = change
     after = keys(load_study(spec))
-    reported = {f"small.{one}" for one in ("metrics", "samples", "results", "verdicts", "report", *COUNTED)}
+    reported = {
+        f"small.{one}" for one in ("metrics", "samples", "results", "verdicts", "report", "plan_page", *COUNTED)
+    }
     moved = {name.removeprefix("small.") for name in before if before[name] != after[name] and name not in reported}
     return {
         name for name in moved if not (is_gate(name) or is_order_only(name)) and not name.endswith("_figure")

@@ -74,7 +74,9 @@ def test_every_dataset_of_the_project_has_a_factory(env, pipelines):
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_every_parameter_of_the_project_is_given(env, pipelines):
     parameters = loader(env)["parameters"]
-    read_only = {f"{study}.{name}" for study in STUDIES for name in ("others", "cost_data")}  # of other runs
+    read_only = {
+        f"{study}.{name}" for study in STUDIES for name in ("others", "cost_data", "first_registrations")
+    }  # of other runs
     read_only.add("human_labels.evaluated")
     for name in pipelines["all"].inputs() - read_only:
         assert name.startswith("params:"), f"{name} is made by no node"
@@ -281,7 +283,8 @@ def test_a_condition_moves_its_own_slices_alone(study_spec, load_study):
 
 def test_samples_move_generation_and_neither_training_nor_mixtures(study_spec, load_study):
     moved = changed_slices(load_study, study_spec, {"scales/small/samples/directive": 9})
-    assert moved == {f"{arm}/seed_{seed}/directive" for arm in ("baseline", "es_en", "fr_it") for seed in (1, 2)}
+    drawn = {f"{arm}/seed_{seed}/directive" for arm in ("baseline", "es_en", "fr_it") for seed in (1, 2)}
+    assert moved == drawn | {"plan"}
 
 
 def test_a_phrasing_of_the_mixture_moves_mixtures_alone(study_spec, load_study):

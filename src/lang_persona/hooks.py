@@ -168,7 +168,8 @@ class ProjectHooks:
             dataset = catalog.get(name) if name.endswith(".report") else None
             if isinstance(dataset, ReportDataset) and (page := dataset.publish()) is not None:
                 print(f"Report: {_relative(page)}")
-            text = catalog.get(name) if name.startswith("human_labels.") else None
+            said = name.startswith("human_labels.") or name.endswith(".plan_page")
+            text = catalog.get(name) if said else None
             if isinstance(text, TextDataset) and text.announced is not None:
                 print(f"{text.announced}: {_relative(text.place())}")
 

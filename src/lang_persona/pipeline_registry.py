@@ -17,8 +17,10 @@ from lang_persona.pipelines import (
     cost,
     data_engineering,
     evaluation,
+    geometry,
     human_labels,
     pilot_model,
+    plan,
     replay,
     reporting,
     training,
@@ -39,6 +41,8 @@ def register_pipelines() -> dict[str, Pipeline]:
     - ``<study>.<condition>``, ``<study>.<probe>``: a whole path for one that is not default.
     - ``all``: everything, to be cut down by ``--namespaces`` or ``--tags``.
     - ``cost``: what the default cells will ask Claude and what that will cost; nothing is asked.
+    - ``plan``: what the default cells take and can show, from config alone.
+    - ``geometry``: nearness of languages and personas in the untrained base; the next report takes it up.
     - ``export_labels``, ``import_labels``: completions labelled by people.
     - ``audit_file``, ``replay``, ``pilot_model``, ``pilot_evaluation``: see docs.
     """
@@ -51,6 +55,8 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
     named: dict[str, Pipeline] = {}
     everything: list[list[Node]] = []
     costs: list[list[Node]] = []
+    plans: list[list[Node]] = []
+    geometries: list[list[Node]] = []
     for name, study in studies.items():
         own = cells(study)
         default = [cell for cell in own if cell.default]
@@ -60,11 +66,14 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         for stage, part in parts.items():
             stages[stage].append(part)
         named[name] = _join(parts.values())
-        everything += [made.stage(stage, own, tuple(study.probes)) for stage in STAGES]
+        everything += [made.stage(stage, own, tuple(study.probes), whole=True) for stage in STAGES]
         # The cost begins with the texts that would be translated. In `all` its node has inputs that it otherwise takes
         # where it exists.
         costs += [parts["data_engineering"], cost.create_pipeline(study, default, probes, data=False).nodes]
         everything.append(cost.create_pipeline(study, default, probes, data=True).nodes)
+        plans.append(plan.create_pipeline(study).nodes)
+        if study.has_geometry:
+            geometries += [parts["data_engineering"], geometry.create_pipeline(study).nodes]
         for condition in study.conditions:
             chosen = [cell for cell in own if cell.arm in (condition, BASELINE) and cell.seed in study.seeds.default]
             named[f"{name}.{condition}"] = _join(made.stage(stage, chosen, probes) for stage in STAGES)
@@ -89,6 +98,8 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         ),
         "training": _join([*stages["audit"], *stages["training"]]),
         "cost": _join(costs),
+        "plan": _join(plans),
+        "geometry": _join(geometries),
         **named,
         **own_pipelines,
         "export_labels": human_labels.create_export_pipeline(),
@@ -96,6 +107,8 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         "all": _join(
             [
                 *everything,
+                *plans,
+                *geometries,
                 *(pipeline.nodes for pipeline in own_pipelines.values()),
                 human_labels.create_export_pipeline(evaluated).nodes,
                 human_labels.create_import_pipeline(evaluated).nodes,
@@ -119,17 +132,21 @@ class _Stages:
         self._trained = cache(training.create_node)
         self._evaluated = cache(partial(evaluation.create_nodes, study))
 
-    def stage(self, stage: str, chosen: list[Cell], probes: tuple[str, ...]) -> list[Node]:
-        """The nodes of one stage for the chosen cells; stages that belong to the whole study are whole."""
+    def stage(self, stage: str, chosen: list[Cell], probes: tuple[str, ...], *, whole: bool = False) -> list[Node]:
+        """The nodes of one stage for the chosen cells; stages that belong to the whole study are whole.
+
+        ``whole`` says that it is for the pipeline of everything, whose report knows the study's geometry.
+        """
         if stage in self._of_study:
             return self._of_study[stage]
         if stage == "training":
             # The mark needs every default cell, so a pipeline of other cells leaves it out.
-            whole = {cell for cell in self._cells if cell.default and cell.trained} <= set(chosen)
-            return [*(self._trained(cell) for cell in chosen if cell.trained), *(self._mark if whole else ())]
+            complete = {cell for cell in self._cells if cell.default and cell.trained} <= set(chosen)
+            return [*(self._trained(cell) for cell in chosen if cell.trained), *(self._mark if complete else ())]
         if stage == "evaluation":
             return [node for cell in chosen for node in self._evaluated(cell, probes)]
-        return list(reporting.create_pipeline(self._study, chosen, probes).nodes)
+        geometry = whole and self._study.has_geometry
+        return list(reporting.create_pipeline(self._study, chosen, probes, geometry=geometry).nodes)
 
 
 def _join(parts: Iterable[Iterable[Node]]) -> Pipeline:

@@ -6,8 +6,8 @@ computed from the graph before anything runs. To datasets, *exists* and *load* t
 complete version with this key", so nothing stale is ever taken for current.
 
 Inputs that carry no content stay out of keys: a dataset named ``*_gate`` (must be there and current
-before its reader runs), one named ``*_done`` (only orders nodes; may be missing), and the parameters in
-:data:`ABOUT_THE_RUN`.
+before its reader runs), one named ``*_done`` (only orders nodes; may be missing), the parameters in
+:data:`ABOUT_THE_RUN`, and a study's ``registered`` hypotheses, which trainings write down and do not depend on.
 """
 
 import hashlib
@@ -65,6 +65,11 @@ def is_gate(dataset: str) -> bool:
 def is_order_only(dataset: str) -> bool:
     """Whether a dataset only puts its readers behind its maker."""
     return dataset.endswith("_done")
+
+
+def is_record(dataset: str) -> bool:
+    """Whether a dataset is only written down beside an output."""
+    return dataset in ABOUT_THE_RUN or (dataset.startswith("params:") and dataset.endswith(".registered"))
 
 
 def value_key(value: Any) -> str:
@@ -136,7 +141,7 @@ class RecipeKeys:
         return {
             argument: self.key(name)
             for argument, name in arguments(node).items()
-            if not (is_gate(name) or is_order_only(name) or name in ABOUT_THE_RUN)
+            if not (is_gate(name) or is_order_only(name) or is_record(name))
             and (COLLECTS not in node.tags or self._present(name))
         }
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -12,6 +10,7 @@ from lang_persona.agreement import Disputes
 from lang_persona.languages import value_name
 from lang_persona.measured import DIRECTIVES, Measured
 from lang_persona.metrics import CHOICE, expand, pool_seeds
+from lang_persona.registration import COMPARISONS, registered_hash
 from lang_persona.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -27,26 +26,11 @@ BOUNDS = {
 }
 #: What a hypothesis speaks of, by the variable that its probe is tabled by.
 NOUNS = {"language": "directive", "persona": "persona", "intervention": "intervention"}
-#: Ways to compare that are no part of a hypothesis that does not use them.
-COMPARISONS = ("mirror", "than")
 
 
 def noun_of(over: str, kind: str | None) -> str:
     """What one value of the variable is that a probe of some kind is tabled by: "directive", "language", ..."""
     return over if over == "language" and kind not in DIRECTIVES else NOUNS[over]
-
-
-def registered_hash(hypothesis: Mapping[str, Any]) -> str:
-    """Hash of everything that decides a hypothesis; a changed number changes it.
-
-    The probe's kind is left out: its metric and axis say what it decides.
-    """
-    deciding = {
-        key: value
-        for key, value in hypothesis.items()
-        if key not in ("claim", "kind") and not (key in COMPARISONS and value is None)
-    }
-    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def decide(

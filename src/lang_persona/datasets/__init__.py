@@ -3,6 +3,7 @@
 from lang_persona.datasets.figure import FigureDataset
 from lang_persona.datasets.folders import Adapter, AdapterDataset, ReportDataset
 from lang_persona.datasets.other_cells import OtherCells
+from lang_persona.datasets.registrations import FirstRegistrations
 from lang_persona.datasets.tables import JSONDataset, JSONLinesDataset, ParquetDataset, TextDataset
 from lang_persona.datasets.vectors import SteeringVectors, SteeringVectorsDataset
 
@@ -10,6 +11,7 @@ __all__ = [
     "Adapter",
     "AdapterDataset",
     "FigureDataset",
+    "FirstRegistrations",
     "JSONDataset",
     "JSONLinesDataset",
     "OtherCells",

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from lang_persona.metrics import ALL, CHOICE, OK
 from lang_persona.reporting import judged
 from lang_persona.reporting.counts import Rate
+from lang_persona.reporting.limits import detectable, limits
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts import Caveat, measured_parts
 from lang_persona.reporting.words import listing, number, percent, spoken, value_name
@@ -43,6 +44,7 @@ def derive(material: Material) -> list[Caveat]:
     """All caveats of a run, serious ones first."""
     found = [
         *_what_was_run(material),
+        *limits(material),
         *_levels(material),
         *_overlaps(material),
         *_judges(material),
@@ -97,7 +99,7 @@ def _levels(material: Material) -> Iterator[Caveat]:
         parts = [material.hit(name, value, within=level) for name, value, _ in cells for level in levels]
         part = min((rate.n for rate in parts if rate is not None), default=smallest)
         text += f"; within one {within}, {_uncertainty(part, paired)}." if part < smallest else "."
-        yield Caveat("small_cells", text)
+        yield Caveat("small_cells", text + detectable(material, smallest))
 
 
 def _overlaps(material: Material) -> Iterator[Caveat]:

@@ -45,6 +45,7 @@ class ReportInputs:
         published: Published rates of hits, arm to language or persona to a rate in [0, 1] or to (successes, n);
             means in [0, 1] where the report names another ``published_metric``.
         steering: By the name of each sweep probe, the setting chosen on it: ``layer``, ``coefficient``, ``why``.
+        geometry: Rows of :func:`lang_persona.geometry.explain.explain_spread`.
         deviations: Departures from the registered plan that the run recorded; more are derived from the numbers.
     """
 
@@ -64,6 +65,7 @@ class ReportInputs:
     provenance: Row = field(default_factory=dict)
     published: Mapping[str, Mapping[str, float | Sequence[int]]] | None = None
     steering: Mapping[str, Row] = field(default_factory=dict)
+    geometry: Sequence[Row] = ()
     deviations: Sequence[str] = ()
 
 

@@ -11,11 +11,15 @@ from markupsafe import Markup, escape
 from lang_persona.reporting import claims, costs, judged, making, reading, results, setting, translated
 from lang_persona.reporting.blocks import Cell, Fold, Section
 from lang_persona.reporting.drawing import Drawing, finish
+from lang_persona.reporting.families import comparisons, over_levels
 from lang_persona.reporting.inputs import ReportInputs
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts import Part, measured_parts
 from lang_persona.reporting.parts.forecast import forecast
+from lang_persona.reporting.spread import spread
 
+#: Sections that a report has where there is something to say, between results and how they were made.
+OPTIONAL = (results.behaviours, over_levels, comparisons, spread)
 CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -61,7 +65,7 @@ def build_sections(material: Material, figures: set[str]) -> list[Section]:
         headline.hero(material, "hero" in figures),
         *headline.sections(material, figures),
         *(section for part in others for section in _side_effects(material, part, figures)),
-        *(section for section in [results.behaviours(material)] if section is not None),
+        *(made for made in (build(material) for build in OPTIONAL) if made is not None),
         results.judges(material),
         *(section for section in [judged.agreement(material)] if section is not None),
         results.samples(material),

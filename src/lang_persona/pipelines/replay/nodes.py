@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lang_persona.agreement import indeterminate_cells, measure_agreement
 from lang_persona.errors import UserError
+from lang_persona.geometry.explain import explain_spread
 from lang_persona.judges import judge_asks
 from lang_persona.probes import KINDS
 from lang_persona.recipes import recipe
@@ -78,6 +79,7 @@ def write_replay_report(
         samples=choose_samples(generations, judgements, SAMPLE_SEED),
         agreement=agreement["agreement"],
         indeterminate=agreement["indeterminate"],
+        geometry=explain_spread(metrics, report, {"language": judges[0]}, None, {}),
         provenance=provenance,
         published=None if study is None else study["published"],
     )

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 from lang_persona import metrics as metrics_
 from lang_persona.agreement import indeterminate_cells, measure_agreement
 from lang_persona.choice_metrics import answer_agreement, paired_changes
+from lang_persona.comparisons import compare_hits, rates_over_levels
 from lang_persona.errors import UserError
+from lang_persona.geometry.explain import explain_spread
 from lang_persona.imported_labels import measure_judges
 from lang_persona.recipes import recipe
+from lang_persona.registration import mark_post_hoc
 from lang_persona.reporting import (
     SAMPLE_SEED,
     ReportInputs,
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 SEPARATOR = "|"
 #: The kind of data that is a setting chosen on a sweep.
 CHOICE = "steering_choice"
+#: The kind of data that is nearness in the untrained base.
+GEOMETRY = "geometry"
 
 
 @recipe(version=4)
@@ -53,11 +58,14 @@ def collect_results(
     measured: list[dict[str, Any]] = []
     runs: dict[str, Any] = {}
     steering: dict[str, Any] = {}
+    geometry: dict[str, Any] | None = None
     evaluated: set[str] = set()
     for name, value in inputs.items():
         arm, seed, probe, kind = name.split(SEPARATOR)
         if kind == CHOICE:
             steering[probe] = value
+        elif kind == GEOMETRY:
+            geometry = value
         elif kind == "adapter":
             runs[f"{arm}.seed_{seed}"] = value.run
         elif kind == "metrics":
@@ -83,15 +91,31 @@ def collect_results(
             f"`kedro run --pipeline {config['study']}` first"
         )
     trained = [name for name, condition in config["conditions"].items() if condition["alias_of"] is None]
+    measured_so_far, deciding = metrics_.concat(tables), _deciding(config)
+    scores_by_place = _baseline_scores(inputs)
     results = {
         "judge_agreement": measured,
         "indeterminate": _indeterminate(config, measured),
         "human_labels": measure_judges(labels["path"], config["study"], lambda probe: _judged(inputs, probe)),
         "runs": runs,
         "steering": steering,
+        "geometry": explain_spread(measured_so_far, config, deciding, geometry, scores_by_place),
         "not_evaluated": [arm for arm in [*trained, *config["arms"]] if arm not in evaluated],
     }
-    return metrics_.concat(tables), samples, results
+    own_base = measured_so_far["condition"].map(lambda arm: _of_base(config, arm))
+    compared = compare_hits(measured_so_far[own_base], config["probes"], deciding)
+    levels = rates_over_levels(measured_so_far, config["probes"])
+    return metrics_.concat([measured_so_far, compared, levels]), samples, results
+
+
+def _baseline_scores(inputs: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The untrained base's choices by probe, under its first seed."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name in sorted(inputs):
+        arm, _, probe, kind = name.split(SEPARATOR)
+        if arm == BASELINE and kind == "choice_scores":
+            found.setdefault(probe, inputs[name])
+    return found
 
 
 def _deciding(config: Mapping[str, Any]) -> dict[str, str]:
@@ -126,14 +150,19 @@ def row_kinds(probe: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _changes(config: Mapping[str, Any], inputs: Mapping[str, Any], arm: str, seed: str, probe: str) -> pd.DataFrame:
     """Paired changes against the untrained base, where that is the base that the arm was trained on."""
-    known = config["conditions"].get(arm) or config["arms"].get(arm) or {}
     # Nothing is sampled in a choice, so any seed's baseline is the baseline; its own is preferred.
     seeds = [seed, *(str(other) for group in config["seeds"].values() for other in group)]
     stored = [inputs.get(SEPARATOR.join([BASELINE, other, probe, "choice_scores"])) for other in seeds]
     before = next((rows for rows in stored if rows is not None), None)
-    if arm == BASELINE or before is None or known.get("base") not in (None, config["base_key"]):
+    if arm == BASELINE or before is None or not _of_base(config, arm):
         return metrics_.concat([])
     return paired_changes(inputs[SEPARATOR.join([arm, seed, probe, "choice_scores"])], before)
+
+
+def _of_base(config: Mapping[str, Any], arm: str) -> bool:
+    """Whether an arm was trained on the base that the baseline is."""
+    known = config["conditions"].get(arm) or config["arms"].get(arm) or {}
+    return known.get("base") in (None, config["base_key"])
 
 
 def _written_against_chosen(
@@ -152,9 +181,15 @@ def _written_against_chosen(
 
 
 @recipe(version=4)
-def decide_hypotheses(metrics: pd.DataFrame, results: dict[str, Any], config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Verdicts on every registered hypothesis, without the cells that judges disagree on."""
-    return decide(metrics, config["hypotheses"], _deciding(config), results["indeterminate"])
+def decide_hypotheses(
+    metrics: pd.DataFrame, results: dict[str, Any], config: dict[str, Any], registrations: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Verdicts on every registered hypothesis, without the cells that judges disagree on.
+
+    Those changed after the first training are marked.
+    """
+    verdicts = decide(metrics, config["hypotheses"], _deciding(config), results["indeterminate"])
+    return mark_post_hoc(verdicts, registrations)
 
 
 @recipe(version=3)
@@ -199,6 +234,7 @@ def write_report(
             else {**translation, "skipped": len(skip_list), "spot_check": spot_check},
             instructions=instructions,
             steering=results["steering"],
+            geometry=results["geometry"],
             provenance=provenance,
             published=config["published"] if config["scale"] == "full" else None,
         )

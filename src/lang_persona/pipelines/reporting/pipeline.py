@@ -9,6 +9,7 @@ from lang_persona.cells import Cell
 from lang_persona.collecting import CollectingNode
 from lang_persona.pipelines.reporting.nodes import (
     CHOICE,
+    GEOMETRY,
     SEPARATOR,
     collect_results,
     decide_hypotheses,
@@ -19,8 +20,12 @@ from lang_persona.probes import KINDS
 from lang_persona.studies import Study
 
 
-def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) -> Pipeline:
-    """Results, verdicts, figures and report of one study, behind the given cells and probes."""
+def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str], *, geometry: bool = False) -> Pipeline:
+    """Results, verdicts, figures and report of one study, behind the given cells and probes.
+
+    With ``geometry``, as in the project's whole graph, nearness in the untrained base is an input; a run of the nodes
+    alone takes it where it was measured.
+    """
     name = study.name
     common: dict[str, Any] = {"namespace": name, "tags": [name, "reporting"]}
     config = f"params:{name}.report"
@@ -39,6 +44,7 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
                     "others": f"{name}.others",
                     "labels": "params:imported_labels",
                     **_collected(study, cells, probes),
+                    **({SEPARATOR.join(["", "", "", GEOMETRY]): f"{name}.geometry"} if geometry else {}),
                 },
                 outputs=[f"{name}.metrics", f"{name}.samples", f"{name}.results"],
                 name="collect_results",
@@ -46,7 +52,12 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
             ),
             Node(
                 decide_hypotheses,
-                inputs={"metrics": f"{name}.metrics", "results": f"{name}.results", "config": config},
+                inputs={
+                    "metrics": f"{name}.metrics",
+                    "results": f"{name}.results",
+                    "config": config,
+                    "registrations": f"{name}.first_registrations",
+                },
                 outputs=f"{name}.verdicts",
                 name="decide_hypotheses",
                 **common,

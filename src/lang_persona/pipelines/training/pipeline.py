@@ -17,6 +17,7 @@ def create_node(cell: Cell) -> Node:
             "gate": f"{cell.study}.audit_gate",
             "config": f"params:{cell.namespace}.training",
             "tracking": "params:tracking",
+            "registered": f"params:{cell.study}.registered",
         },
         outputs=cell.adapter,
         name="train_adapter",

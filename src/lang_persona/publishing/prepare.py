@@ -123,10 +123,8 @@ def _learnt_files(adapter: Adapter, base: Row) -> dict[str, Content]:
     files: dict[str, Content] = {
         path.relative_to(adapter.path).as_posix(): path for path in adapter.path.rglob("*") if path.is_file()
     }
-    # A whole model is its own base.
-    name, known = (
-        (MODEL, {}) if MODEL in files else (SETTINGS, {"base_model_name_or_path": base["name"] or base["path"]})
-    )
+    of_base = {"base_model_name_or_path": base["name"] or base["path"], "revision": base["revision"]}
+    name, known = (MODEL, {}) if MODEL in files else (SETTINGS, of_base)  # a whole model is its own base
     settings = json.loads((adapter.path / name).read_text(encoding="utf-8"))
     settings.pop("_name_or_path", None)
     files[name] = json.dumps({**settings, **known}, indent=2, ensure_ascii=False).encode()

@@ -7,7 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from lang_persona import training  # noqa: E402
+from lang_persona import sft, training  # noqa: E402
 from lang_persona.chat import Rendered, render  # noqa: E402
 from lang_persona.datasets.folders import check_adapter  # noqa: E402
 from lang_persona.engines.transformers_engine import TransformersEngine  # noqa: E402
@@ -164,3 +164,15 @@ def test_a_mixture_without_rows_is_refused(resident):
 def test_a_row_without_room_for_its_completion_is_refused(resident):
     with pytest.raises(UserError, match="example 0: its prompt alone has"):
         training.render_examples(resident.tokenizer, EXAMPLES, 4)
+
+
+def test_a_process_that_sees_several_gpus_trains_on_one(monkeypatch, tmp_path):
+    from transformers import TrainingArguments
+
+    def four(arguments):
+        arguments._n_gpu = 4
+        return torch.device("cpu")
+
+    monkeypatch.setattr(TrainingArguments, "_setup_devices", property(four))
+    made = sft.arguments(RECIPE, 1, training.NO_TRACKING, str(tmp_path), 8, 4, False)
+    assert (made.n_gpu, made.train_batch_size) == (1, 4)

@@ -180,7 +180,7 @@ def arguments(
 
     on_gpu = torch.cuda.is_available()
     steps = steps_of(recipe, rows)
-    return SFTConfig(
+    made = SFTConfig(
         output_dir=folder,
         max_length=None,  # rows are cut by the project, which reports it
         packing=False,  # packing changes the number of optimiser steps
@@ -207,6 +207,9 @@ def arguments(
         report_to=list(tracking["report_to"]) or "none",
         run_name=tracking.get("run_name"),
     )
+    if made.n_gpu > 1:  # a process trains on one of the GPUs that it sees; the trainer would wrap the model for all
+        made._n_gpu = 1
+    return made
 
 
 def show_progress(trainer: Any, tokens_per_step: float) -> None:

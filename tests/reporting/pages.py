@@ -10,7 +10,7 @@ class Tables(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.tables, self.open, self.counts, self.texts, self.images = [], [], {}, [], []
+        self.tables, self.open, self.counts, self.texts = [], [], {}, []
         self.feed(text)
         assert self.open == []
 
@@ -24,8 +24,6 @@ class Tables(HTMLParser):
             self.tables[-1].append([])
         elif tag in ("th", "td"):
             self.tables[-1][-1].append("")
-        elif tag == "img":
-            self.images.append(dict(attributes))
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag

@@ -105,8 +105,8 @@ def test_files_and_self_contained_html(files):
         f"figures/{name}.{form}" for name in ("hero", "spill") for form in ("png", "svg")
     }
     page = Tables(files["report.html"])
-    assert "script" not in page.counts and "link" not in page.counts
-    assert all(image["src"].startswith("data:image/svg+xml;base64,") and image["alt"] for image in page.images)
+    assert page.counts["script"] == 1 and "link" not in page.counts
+    assert page.counts["svg"] == 2 and "img" not in page.counts
     assert not re.search(r"""(?:src|href)=["'](?!#|data:)""", files["report.html"])
     assert "(figures/hero.png)" in files["report.md"]
 
@@ -117,7 +117,7 @@ def test_completions_can_hold_anything():
     changes = {"samples": choose_samples(generations, judgements, 0)}
     files = render_report(inputs_of(report=study_report(title="A <b>title</b> & *more*"), **changes))
     page = Tables(files["report.html"])
-    assert "script" not in page.counts and "b" not in page.counts
+    assert page.counts["script"] == 1 and "b" not in page.counts
     assert NASTY in page.texts
     fences = re.findall(r"^(`{5,})text\n(.*?)\n\1$", files["report.md"], flags=re.M | re.S)
     assert fences and all(text == NASTY for _, text in fences)

@@ -6,6 +6,7 @@ blocks, ``parts`` those of each family of probes, and ``render`` writes both for
 """
 
 from lang_persona.reporting.agreement import count_agreement
+from lang_persona.reporting.completions import tabulate
 from lang_persona.reporting.figures import draw_hero, draw_map
 from lang_persona.reporting.inputs import ReportInputs, replay_report
 from lang_persona.reporting.render import render_report
@@ -21,4 +22,5 @@ __all__ = [
     "draw_map",
     "render_report",
     "replay_report",
+    "tabulate",
 ]

@@ -1,7 +1,7 @@
 """What the figures of all parts share: one style, bytes that repeat bit by bit, and what hovering shows."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
 BASELINE_COLOUR = "#B5B5B5"
 INK = "#222222"
+#: Ink on the coloured cells of a heat map; pages that recolour a figure leave it as it is.
+ON_LIGHT, ON_DARK = "#21252A", "#FEFEFE"
 WIDTH = 8.0  # inches; 800 px at the 100 dpi of a screen
 STYLE: Any = {
     "font.family": "DejaVu Sans",
@@ -28,6 +30,8 @@ STYLE: Any = {
 }
 
 
+#: How the SVG names what belongs to one series of bars, and the legend that a page may put its own in place of.
+SERIES, LEGEND = "series:", "legend"
 #: The least width and height of a place to hover over, in percent of the figure; a bar of zero has none of its own.
 LEAST = 1.2
 
@@ -42,13 +46,31 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Spot:
-    """A place in a figure, in percent of its width and height from the top left, and its text."""
+    """A place in a figure, in percent of its width and height from the top left.
+
+    Attributes:
+        left: Of its left edge.
+        top: Of its upper edge.
+        width: Of the place.
+        height: Of the place.
+        text: What it shows, with its exact value, n and interval.
+        series: The series of bars that it belongs to, with its colour; "" where there are none.
+        colour: As ``#rrggbb``.
+    """
 
     left: float
     top: float
     width: float
     height: float
     text: str
+    series: str = ""
+    colour: str = ""
+
+
+def mark_series(artists: "Iterable[Artist]", label: str) -> None:
+    """Name artists in the SVG as a series of bars, so that a page can hide them and show them again."""
+    for place, artist in enumerate(artists):
+        artist.set_gid(f"{SERIES}{label}:{place}")
 
 
 def empty_figure(message: str) -> Drawing:
@@ -86,5 +108,16 @@ def finish(drawing: Drawing) -> tuple[dict[str, bytes], list[Spot]]:
         width, height = max(box.width / across, LEAST), max(box.height / up, LEAST)
         left = (box.x0 + box.x1) / 2 / across - width / 2
         top = 100 - (box.y0 + box.y1) / 2 / up - height / 2
-        spots.append(Spot(round(left, 2), round(top, 2), round(width, 2), round(height, 2), text))
+        series, colour = _series_of(artist)
+        spots.append(Spot(round(left, 2), round(top, 2), round(width, 2), round(height, 2), text, series, colour))
     return made, spots
+
+
+def _series_of(artist: "Artist") -> tuple[str, str]:
+    from matplotlib.colors import to_hex
+    from matplotlib.patches import Patch
+
+    gid = artist.get_gid() or ""
+    if not gid.startswith(SERIES) or not isinstance(artist, Patch):
+        return "", ""
+    return gid[len(SERIES) :].rpartition(":")[0], to_hex(artist.get_facecolor())

@@ -25,6 +25,8 @@ class ReportInputs:
         metrics: The metrics table (:data:`lang_persona.metrics.COLUMNS`) of all arms, probes and judges.
         verdicts: Rows of :func:`lang_persona.verdicts.decide`.
         samples: Rows of :func:`lang_persona.reporting.samples.choose_samples` and ``choose_questions``.
+        completions: Every completion with its labels (:func:`lang_persona.reporting.completions.tabulate`); None
+            leaves the section out in which they are read.
         agreement: Rows of :func:`lang_persona.reporting.agreement.count_agreement`.
         not_evaluated: Registered arms without fresh results.
         runs: ``run.json`` of each trained cell, by "condition.seed_42". Read: ``loss_curve`` (losses, or rows with
@@ -58,6 +60,7 @@ class ReportInputs:
     published: Mapping[str, Mapping[str, float | Sequence[int]]] | None = None
     steering: Mapping[str, Row] = field(default_factory=dict)
     deviations: Sequence[str] = ()
+    completions: Row | None = None
 
 
 def replay_report(

@@ -1,9 +1,11 @@
 """From inputs to the files of a report. The same sections are written as Markdown and as HTML."""
 
 import base64
+import hashlib
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
+from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -11,11 +13,13 @@ from markupsafe import Markup, escape
 from lang_persona.reporting import claims, making, reading, results, setting
 from lang_persona.reporting.blocks import Cell, Fold, Section
 from lang_persona.reporting.drawing import Drawing, finish
+from lang_persona.reporting.inline import inline
 from lang_persona.reporting.inputs import ReportInputs
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts import Part, measured_parts
 from lang_persona.reporting.parts.forecast import forecast
 
+SCRIPTS = ("report.js", "browser.js")
 CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -36,7 +40,7 @@ def render_report(inputs: ReportInputs) -> dict[str, str | bytes]:
     for part in measured_parts(material):
         drawings |= part.figures(material)
     finished = {name: finish(drawing) for name, drawing in drawings.items()}
-    images = {name: _data_uri(figure["svg"]) for name, (figure, _) in finished.items()}
+    images = {name: inline(figure["svg"], name) for name, (figure, _) in finished.items()}
     spots = {name: found for name, (_, found) in finished.items()}
     context = {
         "report": inputs.report,
@@ -44,13 +48,14 @@ def render_report(inputs: ReportInputs) -> dict[str, str | bytes]:
         "sections": build_sections(material, set(finished)),
     }
     environment = _environment()
-    files: dict[str, str | bytes] = {
+    page = {"images": images, "spots": spots, "script": _script()}
+    written: dict[str, str | bytes] = {
         "report.md": environment.get_template("report.md.j2").render(context),
-        "report.html": environment.get_template("report.html.j2").render(context, images=images, spots=spots),
+        "report.html": environment.get_template("report.html.j2").render(context, **page),
     }
     for name, (figure, _) in finished.items():
-        files |= {f"figures/{name}.{form}": content for form, content in figure.items()}
-    return files
+        written |= {f"figures/{name}.{form}": content for form, content in figure.items()}
+    return written
 
 
 def build_sections(material: Material, figures: set[str]) -> list[Section]:
@@ -64,6 +69,7 @@ def build_sections(material: Material, figures: set[str]) -> list[Section]:
         *(section for section in [results.behaviours(material)] if section is not None),
         results.judges(material),
         results.samples(material),
+        *(section for section in [results.browse(material)] if section is not None),
         making.mixture(material),
         making.audit(material),
         *(section for section in [forecast(material)] if section is not None),
@@ -130,5 +136,17 @@ def fence(text: str) -> str:
     return f"{marks}text\n{text}\n{marks}"
 
 
-def _data_uri(svg: bytes) -> Markup:
-    return Markup(f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}")
+@dataclass(frozen=True)
+class Script:
+    """The page's script, and the digest by which its content policy lets this one run and no other."""
+
+    text: Markup
+    digest: str
+
+
+@cache
+def _script() -> Script:
+    folder = files("lang_persona.reporting") / "templates"
+    text = "\n".join((folder / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return Script(Markup(text), f"sha256-{digest}")

@@ -70,7 +70,7 @@ def choose_samples(
     labels: dict[tuple[Any, ...], dict[str, str]] = defaultdict(dict)
     judges: dict[str, None] = {}
     for judgement in judgements:
-        labels[completion_id(judgement)][judgement["judge"]] = _said(judgement)
+        labels[completion_id(judgement)][judgement["judge"]] = said_by(judgement)
         if judgement["axis"] == axis:
             judges[judgement["judge"]] = None
     arms: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
@@ -134,7 +134,7 @@ def choose_questions(scores: Sequence[Row], seed: int) -> list[dict[str, Any]]:
     return sorted(chosen, key=lambda row: tuple(str(row.get(key)) for key in ARM))
 
 
-def _said(judgement: Row) -> str:
+def said_by(judgement: Row) -> str:
     """What a judge said: its label, the outcome where it gave none, or the figures where it only measures."""
     if judgement["outcome"] != OK:
         return f"no label: {judgement['outcome']}"

@@ -18,6 +18,7 @@ from lang_persona.reporting import (
     count_agreement,
     render_report,
     replay_report,
+    tabulate,
 )
 from lang_persona.verdicts import decide
 
@@ -47,7 +48,7 @@ def measure_replay_agreement(
     }
 
 
-@recipe(version=2)
+@recipe(version=3)
 def write_replay_report(
     config: dict[str, Any],
     generations: list[dict[str, Any]],
@@ -66,6 +67,7 @@ def write_replay_report(
         metrics=metrics,
         verdicts=verdicts,
         samples=choose_samples(generations, judgements, SAMPLE_SEED),
+        completions=tabulate(generations, judgements),
         agreement=count_agreement(judgements),
         provenance=provenance,
         published=None if study is None else study["published"],

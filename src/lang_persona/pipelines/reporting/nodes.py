@@ -19,6 +19,7 @@ from lang_persona.reporting import (
     draw_hero,
     draw_map,
     render_report,
+    tabulate,
 )
 from lang_persona.studies import BASELINE
 from lang_persona.verdicts import decide
@@ -32,10 +33,10 @@ SEPARATOR = "|"
 CHOICE = "steering_choice"
 
 
-@recipe(version=3)
+@recipe(version=4)
 def collect_results(
     config: dict[str, Any], others: dict[str, Any], **chosen: Any
-) -> tuple[pd.DataFrame, list[dict[str, Any]], dict[str, Any]]:
+) -> tuple[pd.DataFrame, list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
     """Bring together whatever has been evaluated under the present recipes, and list what has not.
 
     ``chosen`` are the cells of the run, ``others`` those that earlier runs evaluated. Both are named
@@ -55,6 +56,8 @@ def collect_results(
     runs: dict[str, Any] = {}
     steering: dict[str, Any] = {}
     evaluated: set[str] = set()
+    completions: list[dict[str, Any]] = []
+    labels: list[dict[str, Any]] = []
     for name, value in inputs.items():
         arm, seed, probe, kind = name.split(SEPARATOR)
         if kind == CHOICE:
@@ -74,6 +77,8 @@ def collect_results(
             else:
                 generations, judgements = (inputs[other] for other in names)
                 samples += choose_samples(generations, judgements, SAMPLE_SEED, over=spec["over"], axis=spec["axis"])
+                completions += generations
+                labels += judgements
                 agreement += count_agreement(judgements, spec["axis"])
                 for axis in (spec["axis"], *spec["also"]):
                     own = [row for row in judgements if row["judge"] in config["judges"].get(axis, ())]
@@ -93,7 +98,7 @@ def collect_results(
         "steering": steering,
         "not_evaluated": [arm for arm in [*trained, *config["arms"]] if arm not in evaluated],
     }
-    return metrics_.concat(tables), samples, results
+    return metrics_.concat(tables), samples, results, tabulate(completions, labels)
 
 
 def _deciding(config: Mapping[str, Any]) -> dict[str, str]:
@@ -149,7 +154,7 @@ def decide_hypotheses(metrics: pd.DataFrame, config: dict[str, Any]) -> list[dic
     return decide(metrics, config["hypotheses"], _deciding(config))
 
 
-@recipe(version=3)
+@recipe(version=4)
 def draw_figures(
     metrics: pd.DataFrame, config: dict[str, Any], audit: dict[str, Any]
 ) -> tuple[dict[str, bytes], dict[str, bytes]]:
@@ -157,13 +162,14 @@ def draw_figures(
     return draw_hero(metrics, config), draw_map(metrics, config, audit=audit)
 
 
-@recipe(version=3)
+@recipe(version=4)
 def write_report(
     config: dict[str, Any],
     metrics: pd.DataFrame,
     verdicts: list[dict[str, Any]],
     samples: list[dict[str, Any]],
     results: dict[str, Any],
+    completions: dict[str, Any],
     audit: dict[str, Any],
     provenance: dict[str, Any],
     selection: dict[str, int] | None = None,
@@ -178,6 +184,7 @@ def write_report(
             metrics=metrics,
             verdicts=verdicts,
             samples=samples,
+            completions=completions,
             agreement=results["agreement"],
             not_evaluated=results["not_evaluated"],
             runs=results["runs"],

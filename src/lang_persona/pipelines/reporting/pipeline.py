@@ -34,7 +34,7 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
             Node(
                 collect_results,
                 inputs={"config": config, "others": f"{name}.others", **_collected(study, cells, probes)},
-                outputs=[f"{name}.metrics", f"{name}.samples", f"{name}.results"],
+                outputs=[f"{name}.metrics", f"{name}.samples", f"{name}.results", f"{name}.completions"],
                 name="collect_results",
                 namespace=name,
                 tags=[name, "reporting", COLLECTS],
@@ -61,6 +61,7 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
                     "verdicts": f"{name}.verdicts",
                     "samples": f"{name}.samples",
                     "results": f"{name}.results",
+                    "completions": f"{name}.completions",
                     "audit": f"{name}.mixture_audit",
                     "provenance": "params:provenance",
                     **(texts if study.reads_sources else {}),

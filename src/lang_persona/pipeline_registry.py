@@ -36,6 +36,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     - ``<study>.<condition>``, ``<study>.<probe>``: a whole path for one that is not default.
     - ``all``: everything, to be cut down by ``--namespaces`` or ``--tags``.
     - ``cost``: what the default cells will ask Claude and what that will cost; nothing is asked.
+    - ``report_check``: re-reads the studies' reports and holds them against the datasets.
     - ``export_labels``, ``import_labels``: completions labelled by people.
     - ``audit_file``, ``replay``, ``pilot_model``, ``pilot_evaluation``: see docs.
     """
@@ -48,6 +49,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
     named: dict[str, Pipeline] = {}
     everything: list[Pipeline] = []
     costs: list[Pipeline] = []
+    checks: list[Pipeline] = []
     for name, study in studies.items():
         own = cells(study)
         default = [cell for cell in own if cell.default]
@@ -61,6 +63,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         # where it exists.
         costs += [parts["data_engineering"], cost.create_pipeline(study, default, probes, data=False)]
         everything.append(cost.create_pipeline(study, default, probes, data=True))
+        checks.append(reporting.create_check_pipeline(study))
         for condition in study.conditions:
             chosen = [cell for cell in own if cell.arm in (condition, BASELINE) and cell.seed in study.seeds.default]
             named[f"{name}.{condition}"] = _join([_stage(study, stage, chosen, probes) for stage in STAGES])
@@ -86,6 +89,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         "cost": _join(costs),
         **named,
         **own_pipelines,
+        "report_check": _join(checks),
         "export_labels": human_labels.create_export_pipeline(),
         "import_labels": human_labels.create_import_pipeline(),
         "all": _join(

@@ -93,7 +93,13 @@ def test_spill_and_labels(files):
     tables = Tables(files["report.html"]).tables
     assert "95.0% 19/20" in cell(tables, ["directive", "es_en: English"], "French", "es_en: English")
     labels = [table for table in tables if [name.strip() for name in table[0]][:2] == ["directive", "n"]][1]
-    assert [" ".join(text.split()) for text in labels[2]] == ["French", "20", "95.0% 19", "5.0% 1", "0"]
+    assert [" ".join(text.split()) for text in labels[2]] == [
+        "French",
+        "20",
+        "95.0% 19 [76.4, 99.1]",
+        "5.0% 1 [0.9, 23.6]",
+        "0",
+    ]
 
 
 def test_same_inputs_same_bytes(files):
@@ -101,7 +107,7 @@ def test_same_inputs_same_bytes(files):
 
 
 def test_files_and_self_contained_html(files):
-    assert set(files) == {"report.md", "report.html"} | {
+    assert set(files) == {"report.md", "report.html", "report.json"} | {
         f"figures/{name}.{form}" for name in ("hero", "spill") for form in ("png", "svg")
     }
     page = Tables(files["report.html"])
@@ -137,7 +143,7 @@ def test_markdown_tables_keep_their_columns():
 def test_everything_absent_is_said_to_be_absent():
     bare = ReportInputs(report=study_report(hypotheses=[]), metrics=pd.DataFrame(columns=COLUMNS))
     files = render_report(bare)
-    assert set(files) == {"report.md", "report.html"}
+    assert set(files) == {"report.md", "report.html", "report.json"}
     for said in (
         "No hypothesis is registered",
         "Nothing to draw",

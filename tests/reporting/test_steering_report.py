@@ -217,7 +217,8 @@ def test_takeaways_name_steered_unsteered_and_random(files):
     assert (
         "`baseline`, steered towards Russian (layer 2, coefficient 4) on prompts in English: in that language 90.0% "
         "(18/20, 95% interval [69.9, 97.2]), with nothing added 0.0% (0/20, 95% interval [0.0, 16.1]), with 2 random "
-        "vectors of its length from 0.0% to 5.0%; mean share of upper case 0.0% with nothing added and 5.0% steered."
+        "vectors of its length from 0.0% (0/20, 95% interval [0.0, 16.1]) to 5.0% (1/20, 95% interval [0.9, 23.6]); "
+        "mean share of upper case 0.0% (n = 20, 95% interval [0.0, 16.1]) with nothing added and 5.0% (n = 20, 95% "
     ) in said
 
 
@@ -265,7 +266,7 @@ def test_measured_figures_of_a_sample_are_shown(files):
 def test_nothing_of_steering_was_measured():
     report = steering_report(headline_probe="steered", hypotheses=[])
     files = render_report(ReportInputs(report=report, metrics=pd.DataFrame(columns=COLUMNS)))
-    assert set(files) == {"report.md", "report.html"}
+    assert set(files) == {"report.md", "report.html", "report.json"}
     assert "No sweep was measured." in files["report.md"] and "Nothing to draw" in files["report.md"]
 
 

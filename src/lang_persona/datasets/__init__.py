@@ -1,7 +1,7 @@
 """Kedro datasets of the project; all are versioned and keyed by recipe (:mod:`lang_persona.recipes`)."""
 
 from lang_persona.datasets.figure import FigureDataset
-from lang_persona.datasets.folders import Adapter, AdapterDataset, ReportDataset
+from lang_persona.datasets.folders import Adapter, AdapterDataset, PublishedReport, ReportDataset
 from lang_persona.datasets.other_cells import OtherCells
 from lang_persona.datasets.tables import JSONDataset, JSONLinesDataset, ParquetDataset, TextDataset
 from lang_persona.datasets.vectors import SteeringVectors, SteeringVectorsDataset
@@ -14,6 +14,7 @@ __all__ = [
     "JSONLinesDataset",
     "OtherCells",
     "ParquetDataset",
+    "PublishedReport",
     "ReportDataset",
     "SteeringVectors",
     "SteeringVectorsDataset",

@@ -6,6 +6,7 @@ blocks, ``parts`` those of each family of probes, and ``render`` writes both for
 """
 
 from lang_persona.reporting.agreement import count_agreement
+from lang_persona.reporting.checking import check_report, require_whole
 from lang_persona.reporting.completions import tabulate
 from lang_persona.reporting.figures import draw_hero, draw_map
 from lang_persona.reporting.inputs import ReportInputs, replay_report
@@ -15,6 +16,7 @@ from lang_persona.reporting.samples import SAMPLE_SEED, choose_questions, choose
 __all__ = [
     "SAMPLE_SEED",
     "ReportInputs",
+    "check_report",
     "choose_questions",
     "choose_samples",
     "count_agreement",
@@ -22,5 +24,6 @@ __all__ = [
     "draw_map",
     "render_report",
     "replay_report",
+    "require_whole",
     "tabulate",
 ]

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lang_persona.reporting.traced import plain
+
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.figure import Figure
@@ -89,12 +91,36 @@ def figure_bytes(figure: "Figure") -> dict[str, bytes]:
     from matplotlib import rc_context
 
     made = {}
+    _without_marks(figure)
     with rc_context(STYLE):
         for form, metadata in (("png", {"Software": None}), ("svg", {"Date": None, "Creator": None})):
             stream = io.BytesIO()
             figure.savefig(stream, format=form, dpi=200, metadata=metadata, facecolor="white")
             made[form] = stream.getvalue()
     return made
+
+
+def drawn_numbers(figure: "Figure") -> list[str]:
+    """Texts with digits that are drawn into a figure's axes, with their marks; labels of ticks are the scale's."""
+    return [text.get_text() for axes in figure.axes for text in axes.texts if any(map(str.isdigit, text.get_text()))]
+
+
+def _without_marks(figure: "Figure") -> None:
+    """Take the marks of traced numbers out of a figure's texts, those that axes are about to make included."""
+    from matplotlib.text import Text
+    from matplotlib.ticker import FuncFormatter
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            formatter = axis.get_major_formatter()
+            if isinstance(formatter, FuncFormatter):  # what set_xticks makes of labels
+                axis.set_major_formatter(FuncFormatter(_plain_labels(formatter)))
+    for text in figure.findobj(Text):
+        text.set_text(plain(text.get_text()))
+
+
+def _plain_labels(formatter: Any) -> Any:
+    return lambda value, position=None: plain(formatter(value, position))
 
 
 def finish(drawing: Drawing) -> tuple[dict[str, bytes], list[Spot]]:

@@ -2,24 +2,31 @@
 
 import base64
 import hashlib
+import html
 import re
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from lang_persona.reporting import claims, making, reading, results, setting
 from lang_persona.reporting.blocks import Cell, Fold, Section
-from lang_persona.reporting.drawing import Drawing, finish
+from lang_persona.reporting.drawing import Drawing, drawn_numbers, finish
 from lang_persona.reporting.inline import inline
 from lang_persona.reporting.inputs import ReportInputs
+from lang_persona.reporting.ledger import Ledger, traced_inputs
+from lang_persona.reporting.ledger import written as beside
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts import Part, measured_parts
 from lang_persona.reporting.parts.forecast import forecast
+from lang_persona.reporting.traced import MARK, marking, plain
 
 SCRIPTS = ("report.js", "browser.js")
+#: What the report's other files are rebuilt and checked from.
+LEDGER = "report.json"
 CODE = re.compile(r"`([^`\n]+)`")
 
 
@@ -27,10 +34,16 @@ def render_report(inputs: ReportInputs) -> dict[str, str | bytes]:
     """Write a report.
 
     Returns:
-        File name to content: "report.md", "report.html" (self-contained) and "figures/<name>.png" and ".svg" of
-        every figure that has something to show. Equal inputs give equal bytes.
+        File name to content: "report.md", "report.html" (self-contained), "report.json" (what both were made of:
+        :mod:`lang_persona.reporting.ledger`) and "figures/<name>.png" and ".svg" of every figure that has something to
+        show. Equal inputs give equal bytes.
     """
-    material = Material(inputs)
+    with marking():
+        return _rendered(inputs)
+
+
+def _rendered(inputs: ReportInputs) -> dict[str, str | bytes]:
+    material = Material(traced_inputs(inputs))
     headline = measured_parts(material)[0]
     drawings: dict[str, Drawing] = {}
     if material.headline:
@@ -39,20 +52,24 @@ def render_report(inputs: ReportInputs) -> dict[str, str | bytes]:
         drawings[headline.map_name] = headline.map_figure(material)
     for part in measured_parts(material):
         drawings |= part.figures(material)
+    drawn = {name: "; ".join(drawn_numbers(drawing.figure)) for name, drawing in drawings.items()}
     finished = {name: finish(drawing) for name, drawing in drawings.items()}
     images = {name: inline(figure["svg"], name) for name, (figure, _) in finished.items()}
     spots = {name: found for name, (_, found) in finished.items()}
+    ledger = Ledger()
     context = {
         "report": inputs.report,
+        "ledger": ledger,
         "provenance": inputs.provenance,
         "sections": build_sections(material, set(finished)),
     }
     environment = _environment()
-    page = {"images": images, "spots": spots, "script": _script()}
+    page = {"images": images, "spots": spots, "drawn": drawn, "script": _script()}
     written: dict[str, str | bytes] = {
         "report.md": environment.get_template("report.md.j2").render(context),
         "report.html": environment.get_template("report.html.j2").render(context, **page),
     }
+    written[LEDGER] = beside(inputs, ledger.numbers())
     for name, (figure, _) in finished.items():
         written |= {f"figures/{name}.{form}": content for form, content in figure.items()}
     return written
@@ -105,18 +122,31 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"inline": inline_html, "md": markdown, "md_cell": markdown_cell, "fence": fence}
+    environment.filters |= {"inline": inline_html, "from": sources, "plain": plain}
+    environment.filters |= {"md": markdown, "md_cell": markdown_cell, "fence": fence}
     return environment
 
 
-def inline_html(text: str) -> Markup:
-    """Escaped text with `code` as code."""
-    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))
+@pass_context
+def inline_html(context: Context, text: str) -> Markup:
+    """Escaped text with `code` as code, and every traced number with its value and the place of its formula."""
+
+    def number(mark: re.Match[str]) -> str:
+        formula, value, said = mark.groups()
+        return f'<data value="{value}" data-from="{context["ledger"].place(html.unescape(formula))}">{said}</data>'
+
+    return Markup(MARK.sub(number, CODE.sub(r"<code>\1</code>", str(escape(text)))))
+
+
+@pass_context
+def sources(context: Context, text: str) -> str:
+    """The places of the formulas of all traced numbers in a text, for an attribute that can't mark them itself."""
+    return " ".join(str(context["ledger"].place(mark.group(1))) for mark in MARK.finditer(text))
 
 
 def markdown(text: str) -> str:
     """Text in which nothing but `code` is markup, on one line."""
-    parts = CODE.split(" ".join(text.split()))
+    parts = CODE.split(" ".join(plain(text).split()))
     # CODE.split gives plain text and code in turn. es_en needs no escape: an underscore inside a word is no markup.
     parts[::2] = [re.sub(r"([\\*<>~`#|]|\](?=\()|(?<!\w)_|_(?!\w))", r"\\\1", part) for part in parts[::2]]
     parts[1::2] = [f"`{part}`" for part in parts[1::2]]
@@ -131,6 +161,7 @@ def markdown_cell(cell: Cell) -> str:
 
 def fence(text: str) -> str:
     """Text in a code fence longer than any run of backticks in it."""
+    text = plain(text)
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     marks = "`" * max(3, longest + 1)
     return f"{marks}text\n{text}\n{marks}"

@@ -138,7 +138,7 @@ def _completion(row: Mapping[str, Any]) -> list[Block]:
 
 
 def _question(row: Mapping[str, Any]) -> list[Block]:
-    scores = ", ".join(f"{label} {number(float(value))}" for label, value in row["label_logprobs"].items())
+    scores = ", ".join(f"{label} {number(value)}" for label, value in row["label_logprobs"].items())
     outcome = f"chose {row['predicted']}, right is {row['gold']}"
     mass = f"probability on the labels {percent(row['label_mass'])}"
     chosen = f"{', '.join(row['rules'])} · {row['item_id']}"

@@ -19,6 +19,7 @@ from lang_persona.reporting import (
     draw_hero,
     draw_map,
     render_report,
+    require_whole,
     tabulate,
 )
 from lang_persona.studies import BASELINE
@@ -163,37 +164,53 @@ def draw_figures(
 
 
 @recipe(version=4)
-def write_report(
+def write_report(config: dict[str, Any], provenance: dict[str, Any], **made: Any) -> dict[str, str | bytes]:
+    """Report of a study, as Markdown, HTML and figures; ``provenance`` is filled in by the run's hooks.
+
+    ``made`` are the datasets that :func:`inputs_of` names.
+    """
+    return render_report(inputs_of(config, provenance, **made))
+
+
+def inputs_of(
     config: dict[str, Any],
+    provenance: dict[str, Any],
     metrics: pd.DataFrame,
     verdicts: list[dict[str, Any]],
     samples: list[dict[str, Any]],
     results: dict[str, Any],
     completions: dict[str, Any],
     audit: dict[str, Any],
-    provenance: dict[str, Any],
     selection: dict[str, int] | None = None,
     translation: dict[str, Any] | None = None,
     skip_list: Sequence[dict[str, str]] = (),
     instructions: dict[str, dict[str, int]] | None = None,
-) -> dict[str, str | bytes]:
-    """Report of a study, as Markdown, HTML and figures; ``provenance`` is filled in by the run's hooks."""
-    return render_report(
-        ReportInputs(
-            report=config,
-            metrics=metrics,
-            verdicts=verdicts,
-            samples=samples,
-            completions=completions,
-            agreement=results["agreement"],
-            not_evaluated=results["not_evaluated"],
-            runs=results["runs"],
-            audit=audit,
-            selection=selection,
-            translation=None if translation is None else {"gates": translation["gates"], "skipped": len(skip_list)},
-            instructions=instructions,
-            steering=results["steering"],
-            provenance=provenance,
-            published=config["published"] if config["scale"] == "full" else None,
-        )
+) -> ReportInputs:
+    """What the report of a study is made of."""
+    return ReportInputs(
+        report=config,
+        metrics=metrics,
+        verdicts=verdicts,
+        samples=samples,
+        completions=completions,
+        agreement=results["agreement"],
+        not_evaluated=results["not_evaluated"],
+        runs=results["runs"],
+        audit=audit,
+        selection=selection,
+        translation=None if translation is None else {"gates": translation["gates"], "skipped": len(skip_list)},
+        instructions=instructions,
+        steering=results["steering"],
+        provenance=provenance,
+        published=config["published"] if config["scale"] == "full" else None,
     )
+
+
+@recipe(version=1)
+def require_report(published: dict[str, str | bytes], config: dict[str, Any], **made: Any) -> None:
+    """Re-read a study's report where it is shown, and hold it against the datasets.
+
+    Raises:
+        UserError: Something in it is not what the datasets give; all that was found is named.
+    """
+    require_whole(published, lambda provenance: inputs_of(config, provenance, **made))

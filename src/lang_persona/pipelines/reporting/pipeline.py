@@ -12,6 +12,7 @@ from lang_persona.pipelines.reporting.nodes import (
     collect_results,
     decide_hypotheses,
     draw_figures,
+    require_report,
     write_report,
 )
 from lang_persona.probes import KINDS
@@ -24,11 +25,6 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
     name = study.name
     common: dict[str, Any] = {"namespace": name, "tags": [name, "reporting"]}
     config = f"params:{name}.report"
-    texts = {
-        "selection": f"{name}.selection_ledger",
-        "translation": f"{name}.translation_checks",
-        "skip_list": f"{name}.skip_list",
-    }
     return Pipeline(
         [
             Node(
@@ -55,24 +51,45 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
             ),
             Node(
                 write_report,
-                inputs={
-                    "config": config,
-                    "metrics": f"{name}.metrics",
-                    "verdicts": f"{name}.verdicts",
-                    "samples": f"{name}.samples",
-                    "results": f"{name}.results",
-                    "completions": f"{name}.completions",
-                    "audit": f"{name}.mixture_audit",
-                    "provenance": "params:provenance",
-                    **(texts if study.reads_sources else {}),
-                    **({"instructions": f"{name}.instructions_ledger"} if study.reads_instructions else {}),
-                },
+                inputs={"provenance": "params:provenance", **_made_of(study)},
                 outputs=f"{name}.report",
                 name="write_report",
                 **common,
             ),
         ]
     )
+
+
+def create_check_pipeline(study: Study) -> Pipeline:
+    """The report of one study re-read where it is shown."""
+    return Pipeline(
+        [
+            Node(
+                require_report,
+                inputs={"published": f"{study.name}.published_report", **_made_of(study)},
+                outputs=None,
+                name="require_report",
+                namespace=study.name,
+                tags=[study.name, "report_check"],
+            )
+        ]
+    )
+
+
+def _made_of(study: Study) -> dict[str, str]:
+    """What the report of a study is made of, by argument name."""
+    names = ("metrics", "verdicts", "samples", "results", "completions")
+    made = {"config": f"params:{study.name}.report", **{name: f"{study.name}.{name}" for name in names}}
+    made["audit"] = f"{study.name}.mixture_audit"
+    if study.reads_sources:
+        made |= {
+            "selection": f"{study.name}.selection_ledger",
+            "translation": f"{study.name}.translation_checks",
+            "skip_list": f"{study.name}.skip_list",
+        }
+    if study.reads_instructions:
+        made["instructions"] = f"{study.name}.instructions_ledger"
+    return made
 
 
 def _collected(study: Study, cells: Sequence[Cell], probes: Sequence[str]) -> dict[str, str]:

@@ -156,7 +156,7 @@ def test_completions_are_filtered_and_read(open_page, small):
     assert page.inner_text(".detail .completion").startswith("fr word")
     assert "Speak in fr." in page.inner_text(".detail")
     page.click('button[type="reset"]')
-    page.wait_for_function("document.querySelector('.count').textContent === '120 of 120 completions'")
+    page.get_by_text("120 of 120 completions").wait_for()
     page.check('[name="differ"]')
     assert count(page) == "1 of 120 completions" and "other" in page.inner_text(".detail dl")
     page.uncheck('[name="differ"]')

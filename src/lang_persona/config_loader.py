@@ -54,4 +54,12 @@ class StudyConfigLoader(OmegaConfigLoader):
         labels = {
             key: value.get(key) for key in ("label_study", "label_probe", "label_axis", "label_rows", "label_file")
         }
-        return {**value, **resolved, "replay": replay, "outside": outside, "human_labels": labels}
+        comparison = {key: value.get(key) for key in ("compare_before", "compare_after")}
+        return {
+            **value,
+            **resolved,
+            "replay": replay,
+            "outside": outside,
+            "human_labels": labels,
+            "comparison": comparison,
+        }

@@ -36,6 +36,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     - ``<study>.<condition>``, ``<study>.<probe>``: a whole path for one that is not default.
     - ``all``: everything, to be cut down by ``--namespaces`` or ``--tags``.
     - ``cost``: what the default cells will ask Claude and what that will cost; nothing is asked.
+    - ``compare``: two reports side by side.
     - ``report_check``: re-reads the studies' reports and holds them against the datasets.
     - ``export_labels``, ``import_labels``: completions labelled by people.
     - ``audit_file``, ``replay``, ``pilot_model``, ``pilot_evaluation``: see docs.
@@ -75,6 +76,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
     own_pipelines = {
         "audit_file": audit.create_outside_pipeline(),
         "replay": replay.create_pipeline(),
+        "compare": reporting.create_compare_pipeline(),
         "pilot_model": pilot_model.create_pipeline(),
         "pilot_evaluation": pilot_model.create_evaluation_pipeline(),
     }

@@ -7,6 +7,7 @@ blocks, ``parts`` those of each family of probes, and ``render`` writes both for
 
 from lang_persona.reporting.agreement import count_agreement
 from lang_persona.reporting.checking import check_report, require_whole
+from lang_persona.reporting.comparison import compare_reports, read_report
 from lang_persona.reporting.completions import tabulate
 from lang_persona.reporting.figures import draw_hero, draw_map
 from lang_persona.reporting.inputs import ReportInputs, replay_report
@@ -19,9 +20,11 @@ __all__ = [
     "check_report",
     "choose_questions",
     "choose_samples",
+    "compare_reports",
     "count_agreement",
     "draw_hero",
     "draw_map",
+    "read_report",
     "render_report",
     "replay_report",
     "require_whole",

@@ -15,6 +15,7 @@ from typing import Any
 from lang_persona.reporting.inputs import ReportInputs
 from lang_persona.reporting.traced import trace
 
+LEDGER = "report.json"
 FORMAT = 1
 #: Inputs that no number of a text is read off as they are: tables of their own.
 TABLES = ("metrics", "completions")

@@ -9,15 +9,18 @@ from lang_persona import metrics as metrics_
 from lang_persona.agreement import indeterminate_cells, measure_agreement
 from lang_persona.choice_metrics import answer_agreement, paired_changes
 from lang_persona.errors import UserError
+from lang_persona.paths import locate
 from lang_persona.recipes import recipe
 from lang_persona.reporting import (
     SAMPLE_SEED,
     ReportInputs,
     choose_questions,
     choose_samples,
+    compare_reports,
     count_agreement,
     draw_hero,
     draw_map,
+    read_report,
     render_report,
     require_whole,
     tabulate,
@@ -204,6 +207,22 @@ def inputs_of(
         provenance=provenance,
         published=config["published"] if config["scale"] == "full" else None,
     )
+
+
+@recipe(version=1)
+def compare(config: dict[str, Any]) -> dict[str, str | bytes]:
+    """What changed between two reports.
+
+    Raises:
+        UserError: None were named, or what was named is no report.
+    """
+    before, after = config["compare_before"], config["compare_after"]
+    if before is None or after is None:
+        raise UserError(
+            "name two reports by the folders of their report.json: "
+            "kedro run --pipeline compare --params compare_before=<folder>,compare_after=<folder>"
+        )
+    return compare_reports(*(read_report(locate(path)) for path in (before, after)))
 
 
 @recipe(version=1)

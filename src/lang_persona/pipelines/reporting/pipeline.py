@@ -10,6 +10,7 @@ from lang_persona.pipelines.reporting.nodes import (
     CHOICE,
     SEPARATOR,
     collect_results,
+    compare,
     decide_hypotheses,
     draw_figures,
     require_report,
@@ -71,6 +72,22 @@ def create_check_pipeline(study: Study) -> Pipeline:
                 name="require_report",
                 namespace=study.name,
                 tags=[study.name, "report_check"],
+            )
+        ]
+    )
+
+
+def create_compare_pipeline() -> Pipeline:
+    """Two reports side by side."""
+    return Pipeline(
+        [
+            Node(
+                compare,
+                inputs={"config": "params:comparison"},
+                outputs="comparison.report",
+                name="compare",
+                namespace="comparison",
+                tags=["comparison"],
             )
         ]
     )

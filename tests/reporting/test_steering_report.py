@@ -13,9 +13,9 @@ from reporting.toy_transfer import CAPITALS, capitals_inputs, case_rows, scored
 
 from lang_persona.cells import Cell
 from lang_persona.metrics import COLUMNS, expand
-from lang_persona.pipelines.reporting.nodes import collect_results
+from lang_persona.pipelines.reporting.nodes import collect_results, draw_sweeps
 from lang_persona.pipelines.reporting.pipeline import _collected
-from lang_persona.reporting import ReportInputs, render_report
+from lang_persona.reporting import ReportInputs, draw_sweep, render_report
 from lang_persona.reporting.drawing import finish
 from lang_persona.reporting.figures import hero_figure, map_figure
 from lang_persona.reporting.material import Material
@@ -310,3 +310,11 @@ def test_only_what_an_arm_is_asked_is_collected():
     assert found["ru|42|capitals|judgements"] == "caps.ru.seed_42.capitals.judgements"
     # Without the baseline's sweep nothing of this run makes a choice; one that exists comes with the other cells.
     assert "||sweep|steering_choice" not in _collected(study, cells[1:], list(probes))
+
+
+def test_the_sweep_of_the_catalog_is_that_of_the_report(inputs, files):
+    drawn = draw_sweep(inputs.metrics, inputs.report, "sweep", inputs.steering)
+    assert {form: files[f"figures/sweep_baseline.{form}"] for form in ("png", "svg")} == drawn
+    nothing = draw_sweep(inputs.metrics[:0], inputs.report, "sweep", {})
+    assert nothing["png"] and nothing != drawn
+    assert set(draw_sweeps(inputs.metrics, dict(inputs.report), {"steering": inputs.steering})) == {"sweep"}

@@ -3,12 +3,13 @@
 from lang_persona.datasets.figure import FigureDataset
 from lang_persona.datasets.folders import Adapter, AdapterDataset, PublishedReport, ReportDataset
 from lang_persona.datasets.other_cells import OtherCells
-from lang_persona.datasets.tables import JSONDataset, JSONLinesDataset, ParquetDataset, TextDataset
+from lang_persona.datasets.tables import CompletionsDataset, JSONDataset, JSONLinesDataset, ParquetDataset, TextDataset
 from lang_persona.datasets.vectors import SteeringVectors, SteeringVectorsDataset
 
 __all__ = [
     "Adapter",
     "AdapterDataset",
+    "CompletionsDataset",
     "FigureDataset",
     "JSONDataset",
     "JSONLinesDataset",

@@ -9,7 +9,7 @@ from lang_persona.reporting.agreement import count_agreement
 from lang_persona.reporting.checking import check_report, require_whole
 from lang_persona.reporting.comparison import compare_reports, read_report
 from lang_persona.reporting.completions import tabulate
-from lang_persona.reporting.figures import draw_hero, draw_map
+from lang_persona.reporting.figures import draw_hero, draw_map, draw_sweep
 from lang_persona.reporting.inputs import ReportInputs, replay_report
 from lang_persona.reporting.render import render_report
 from lang_persona.reporting.samples import SAMPLE_SEED, choose_questions, choose_samples
@@ -24,6 +24,7 @@ __all__ = [
     "count_agreement",
     "draw_hero",
     "draw_map",
+    "draw_sweep",
     "read_report",
     "render_report",
     "replay_report",

@@ -20,6 +20,7 @@ from lang_persona.reporting import (
     count_agreement,
     draw_hero,
     draw_map,
+    draw_sweep,
     read_report,
     render_report,
     require_whole,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Joins an arm, a seed, a probe and the kind of data to the argument name of a collected input.
 SEPARATOR = "|"
+#: The kind of probe that is a sweep of settings.
+SWEEP = "steering_sweep"
 #: The kind of data that is a setting chosen on a sweep.
 CHOICE = "steering_choice"
 
@@ -164,6 +167,16 @@ def draw_figures(
 ) -> tuple[dict[str, bytes], dict[str, bytes]]:
     """The hero figure and the heat map of the study's headline probe."""
     return draw_hero(metrics, config), draw_map(metrics, config, audit=audit)
+
+
+@recipe(version=1)
+def draw_sweeps(metrics: pd.DataFrame, config: dict[str, Any], results: dict[str, Any]) -> dict[str, dict[str, bytes]]:
+    """The heat maps of every steering sweep of a study, by probe, on the first arm that it was run on."""
+    return {
+        probe: draw_sweep(metrics, config, probe, results["steering"])
+        for probe, spec in config["probes"].items()
+        if spec["kind"] == SWEEP
+    }
 
 
 @recipe(version=4)

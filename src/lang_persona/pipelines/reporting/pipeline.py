@@ -9,10 +9,12 @@ from lang_persona.cells import Cell
 from lang_persona.pipelines.reporting.nodes import (
     CHOICE,
     SEPARATOR,
+    SWEEP,
     collect_results,
     compare,
     decide_hypotheses,
     draw_figures,
+    draw_sweeps,
     require_report,
     write_report,
 )
@@ -26,8 +28,19 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
     name = study.name
     common: dict[str, Any] = {"namespace": name, "tags": [name, "reporting"]}
     config = f"params:{name}.report"
+    sweeps = [probe for probe, spec in study.probes.items() if spec.kind == SWEEP]
+    drawn = [
+        Node(
+            draw_sweeps,
+            inputs={"metrics": f"{name}.metrics", "config": config, "results": f"{name}.results"},
+            outputs={probe: f"{name}.{probe}.sweep_figure" for probe in sweeps},
+            name="draw_sweeps",
+            **common,
+        )
+    ]
     return Pipeline(
         [
+            *(drawn if sweeps else []),
             Node(
                 collect_results,
                 inputs={"config": config, "others": f"{name}.others", **_collected(study, cells, probes)},
@@ -119,7 +132,7 @@ def _collected(study: Study, cells: Sequence[Cell], probes: Sequence[str]) -> di
         for probe in probes:
             if not study.asks(probe, cell.arm, cell.seed):
                 continue
-            if study.probes[probe].kind == "steering_sweep":
+            if study.probes[probe].kind == SWEEP:
                 found[SEPARATOR.join(["", "", probe, CHOICE])] = f"{study.name}.{probe}.{CHOICE}"
             choices = KINDS[study.probes[probe].kind].choices
             for kind in ("metrics", *(("choice_scores",) if choices else ("generations", "judgements"))):

@@ -37,7 +37,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     - ``all``: everything, to be cut down by ``--namespaces`` or ``--tags``.
     - ``cost``: what the default cells will ask Claude and what that will cost; nothing is asked.
     - ``compare``: two reports side by side.
-    - ``report_check``: re-reads the studies' reports and holds them against the datasets.
+    - ``report_check``, ``replay_check``: re-read the reports and hold them against the datasets.
     - ``export_labels``, ``import_labels``: completions labelled by people.
     - ``audit_file``, ``replay``, ``pilot_model``, ``pilot_evaluation``: see docs.
     """
@@ -92,6 +92,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         **named,
         **own_pipelines,
         "report_check": _join(checks),
+        "replay_check": replay.create_check_pipeline(),
         "export_labels": human_labels.create_export_pipeline(),
         "import_labels": human_labels.create_import_pipeline(),
         "all": _join(

@@ -18,6 +18,7 @@ from lang_persona.reporting import (
     count_agreement,
     render_report,
     replay_report,
+    require_whole,
     tabulate,
 )
 from lang_persona.verdicts import decide
@@ -57,19 +58,45 @@ def write_replay_report(
     provenance: dict[str, Any],
 ) -> tuple[list[dict[str, Any]], dict[str, str | bytes]]:
     """Verdicts and report on completions made elsewhere; hypotheses are those of the study that rows name."""
+    inputs = _inputs(config, generations, judgements, metrics, provenance)
+    return list(map(dict, inputs.verdicts)), render_report(inputs)
+
+
+@recipe(version=1)
+def require_replay_report(
+    published: dict[str, str | bytes],
+    config: dict[str, Any],
+    generations: list[dict[str, Any]],
+    judgements: list[dict[str, Any]],
+    metrics: pd.DataFrame,
+) -> None:
+    """Re-read the report of a replay where it is shown, and hold it against the datasets.
+
+    Raises:
+        UserError: Something in it is not what the datasets give; all that was found is named.
+    """
+    require_whole(published, lambda provenance: _inputs(config, generations, judgements, metrics, provenance))
+
+
+def _inputs(
+    config: dict[str, Any],
+    generations: list[dict[str, Any]],
+    judgements: list[dict[str, Any]],
+    metrics: pd.DataFrame,
+    provenance: dict[str, Any],
+) -> ReportInputs:
+    """What the report of a replay is made of."""
     names = {row["study"] for row in generations}
     study = config["studies"].get(next(iter(names))) if len(names) == 1 else None
     judges = [judge["name"] for judge in config["judges"]["language"]]
     report = replay_report(generations, f"Replay of {Path(config['replay_file']).name}", judges, study)
-    verdicts = decide(metrics, report["hypotheses"], {"language": judges[0]})
-    inputs = ReportInputs(
+    return ReportInputs(
         report=report,
         metrics=metrics,
-        verdicts=verdicts,
+        verdicts=decide(metrics, report["hypotheses"], {"language": judges[0]}),
         samples=choose_samples(generations, judgements, SAMPLE_SEED),
         completions=tabulate(generations, judgements),
         agreement=count_agreement(judgements),
         provenance=provenance,
         published=None if study is None else study["published"],
     )
-    return verdicts, render_report(inputs)

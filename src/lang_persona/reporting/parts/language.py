@@ -103,8 +103,7 @@ def _published(material: Material, published: Mapping[str, Mapping[str, object]]
         row: list[Cell | str] = [language_name(code)]
         for name in arms:
             rate, theirs = material.hit(name, code), published_share(published, name, code)
-            ours = NOTHING if rate is None else percent(rate.estimate)
-            row += [ours, NOTHING if theirs is None else percent(theirs)]
+            row += [rate_cell(rate), NOTHING if theirs is None else percent(theirs)]
         rows.append(row)
     header = [text for name in arms for text in (f"{name}, here", f"{name}, published")]
     caption = published_caption(material.report, "Directive followed, here and as published.")

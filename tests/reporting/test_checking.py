@@ -53,6 +53,8 @@ def test_a_report_of_any_family_is_whole_traced_and_current(make):
     ("file", "before", "after", "finding"),
     [
         ("report.html", "<p>Each cell:", "<p>Some 61% of them. Each cell:", "untraced number 61"),
+        ("report.html", "<p>Each cell:", "<p>At least 95% of seed 7. Each cell:", "untraced number 95"),
+        ("report.html", "<p>Each cell:", "<p>Seed 7. By seed 7 of them. Each cell:", "untraced number 7"),
         ("report.html", "</main>", "<div>Up by 12 points</div></main>", "untraced number 12"),
         ("report.html", '">95.0%</data>', '">96.0%</data>', "96.0% is shown where"),
         ("report.html", '<data value="0.95"', '<data value="0.96"', "stands for 0.96"),

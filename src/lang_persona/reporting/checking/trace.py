@@ -13,24 +13,22 @@ from lang_persona.reporting.checking.page import GAP, Number, Passage
 from lang_persona.reporting.traced import COUNTED
 
 NUMBER = re.compile(r"[-+−]?\d+(?:,\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?", re.IGNORECASE)
-#: Words of the report that hold digits: the level of every interval, the definition of capitals, spoken zeros.
-WORDS = (
+#: Phrases of the report that hold digits: the level of every interval, definitions, what a sweep's axes mean.
+PHRASES = (
     r"95% intervals?",
-    r"at least 95%",
-    r"0 adds nothing",
-    r"0 to 100 percent",
-    r"\+0 means",
-    r"layer k, from 0",
-    r"\b1 is the plain difference",
-    r"seeds? (?:\d+(?:, )?)+",
-    r"sample \d+",
-    r"4-grams?",
+    r"share of upper case of at least 95%",
+    r"in capitals, at least 95% of their cased letters",
+    r"in capitals \(at least 95%\)",
+    r"Coefficient 0 adds nothing",
+    r"Shades run from 0 to 100 percent",
+    r"layer k, from 0:",
+    r"1 is the plain difference",
     r"takes 4 operations",
     r"bfloat16",
 )
+NAMED = re.compile("|".join(PHRASES))
 #: No figure is written with more characters than these.
 LONG = 12
-NAMED = re.compile("|".join(WORDS))
 
 
 class Words:
@@ -44,7 +42,14 @@ class Words:
         # The longest first, so that a name inside a sentence does not break the sentence.
         said = (text for text in texts if re.search(r"\d", text) and not _is_number(text))
         self._texts = sorted(said, key=len, reverse=True)
+        registered = datasets["report"].get("seeds", {}).values()
         self._seeds = {str(row["seed"]) for row in datasets["metrics"]}
+        self._seeds |= {str(seed) for group in registered for seed in group}
+        drawn = {str(row["drawn_with"]) for row in datasets["samples"] if "drawn_with" in row}
+        samples = {str(row["sample"]) for row in datasets["samples"] if "sample" in row}
+        seed = "|".join(map(re.escape, self._seeds | drawn))
+        sample = "|".join(map(re.escape, samples))
+        self._names = re.compile(rf"\bseeds? (?:(?:{seed})(?:, )?)+(?![\w.])|\bsample (?:{sample})\b")
 
     def without(self, text: str) -> str:
         """A text with what it quotes left out."""
@@ -56,7 +61,7 @@ class Words:
         for quoted in self._texts:
             if quoted in said:
                 said = re.sub(rf"(?<![\w.]){re.escape(quoted)}(?!\w)", GAP, said)
-        return NAMED.sub(GAP, said)
+        return NAMED.sub(GAP, self._names.sub(GAP, said))
 
 
 def _texts(value: Any, found: set[str]) -> None:

@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench choice-table pilot-table judges-table refusal-table viz recipe-versions clean
+.PHONY: run test check bench cells-table choice-table claude-table coverage-table pilot-table judges-table
+.PHONY: refusal-table viz prune recipe-versions clean
 
 run: $(VENV)/installed  ## the whole path on the pilot model; resumes what a killed run left
 	$(BIN)/kedro run --only-missing-outputs
@@ -28,11 +29,23 @@ refusal-table: $(VENV)/installed  ## docs/tables/refusal_judge.md (needs the ref
 choice-table: $(VENV)/installed  ## docs/tables/choice_scores.md: label scores against lm-evaluation-harness
 	$(BIN)/python benchmarks/choice_scores.py
 
+claude-table: $(VENV)/installed  ## docs/tables/claude_client.md: the client of Claude against a local server
+	$(BIN)/python benchmarks/claude_client.py
+
+cells-table: $(VENV)/installed  ## docs/tables/many_cells.md: a study of 1,000 cells
+	$(BIN)/python benchmarks/many_cells.py
+
+coverage-table: $(VENV)/installed  ## docs/tables/interval_coverage.md: how often printed intervals hold the truth (ten minutes)
+	$(BIN)/python benchmarks/interval_coverage.py
+
 pilot-table: $(VENV)/installed  ## docs/tables/pilot_model.md
 	$(BIN)/kedro run --pipelines pilot_evaluation
 
 viz: $(VENV)/installed  ## lineage of one study in the browser
 	$(BIN)/kedro viz run --pipeline language_inversion
+
+prune: $(VENV)/installed  ## remove versions that nothing refers to; asks first
+	$(BIN)/kedro prune
 
 recipe-versions: $(VENV)/installed  ## after a change of code behind recipe keys: see docs/architecture.md
 	$(BIN)/python tests/recipe_versions.py --write

@@ -1,12 +1,14 @@
 """Whole studies at full size on one GPU, on 7B shapes with random weights: seconds from process start to metrics.
 
-    python benchmarks/gpu_studies.py --shapes FOLDER --reference FOLDER --work FOLDER [--out results.json] STUDY ...
+    python benchmarks/gpu_studies.py --shapes FOLDER --reference FOLDER --work FOLDER [--out results.json] \
+        [--only NAME] [--ray] STUDY ...
 
 STUDY is persona_robustness (eight conditions trained, each asked under its own prompt; then the leakage matrix and
 written answers, timed apart) or language_inversion (two conditions of 5,000 rows and three evaluations; texts and
 translations are made of parallel news sentences). FOLDER of shapes holds the tokenizer's files and the 7B config; of
 reference, ``arc_challenge/test.jsonl`` and ``languages/ntrex_parallel.jsonl.gz``. The base lies on the local disk
 before the clock starts. Everything but the words is that of ``--env gpu_pod``; judges that ask Claude are left out.
+``--ray`` spreads the cells over all GPUs that the process sees.
 """
 
 import argparse
@@ -99,7 +101,7 @@ def write_project(study: str, probes: tuple[str, ...], reference: Path, work: Pa
     return project
 
 
-def child(study: str, started: float, out: Path) -> None:
+def child(study: str, started: float, out: Path, ray: bool) -> None:
     """One run of the project in the working folder; writes when stages ended, in seconds since ``started``."""
     from kedro.framework.hooks import hook_impl
     from kedro.framework.session import KedroSession
@@ -128,9 +130,13 @@ def child(study: str, started: float, out: Path) -> None:
             counts[kind] += 1
 
     bootstrap_project(Path.cwd())
+    if ray:
+        from lang_persona.runners import RayRunner as Runner
+    else:
+        Runner = SequentialRunner  # type: ignore[misc,assignment]
     with KedroSession.create(project_path=Path.cwd(), env="gpu_pod") as session:
         session._hook_manager.register(Timer())
-        session.run(runner=SequentialRunner(), tags=[study], only_missing_outputs=True)
+        session.run(runner=Runner(), tags=[study], only_missing_outputs=True)
     shown = {name: [round(value, 1), counts[name]] for name, value in seconds.items()}
     written = {"ended at": {name: round(value, 1) for name, value in ended.items()}, "seconds and count by node": shown}
     out.write_text(json.dumps(written))
@@ -144,12 +150,14 @@ def main() -> None:
     parser.add_argument("--reference", type=Path)
     parser.add_argument("--work", type=Path, required=True, help="a scratch folder on the local disk")
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--only", help="the one run of a study to time, such as 'own prompt'")
+    parser.add_argument("--ray", action="store_true", help="cells side by side on all GPUs in sight")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--prepare", action="store_true", help="write the base and the texts, and stop")
     args = parser.parse_args()
     if args.child:
         study, started = args.child
-        child(study, float(started), args.work / "timed.json")
+        child(study, float(started), args.work / "timed.json", args.ray)
         return
     args.work.mkdir(parents=True, exist_ok=True)
     if args.prepare or not (args.work / "base" / "config.json").exists():
@@ -162,10 +170,13 @@ def main() -> None:
     results: dict[str, Any] = {}
     for study in args.studies:
         for name, probes in RUNS[study].items():
+            if args.only not in (None, name):
+                continue
             project = write_project(study, probes, args.reference.resolve(), args.work.resolve())
             started = time.time()
             here = [sys.executable, str(Path(__file__).resolve()), "--work", str(args.work.resolve())]
-            done = subprocess.run([*here, "--child", study, str(started)], check=False, cwd=project)
+            spread = ["--ray"] if args.ray else []
+            done = subprocess.run([*here, *spread, "--child", study, str(started)], check=False, cwd=project)
             timed = json.loads((args.work / "timed.json").read_text()) if done.returncode == 0 else {}
             runs = [
                 json.loads(file.read_text()) for file in (args.work / "data").glob(f"06_models/{study}/**/run.json")

@@ -4,7 +4,13 @@ import random
 
 import pytest
 
-from lang_persona.agreement import cohens_kappa, indeterminate_cells, krippendorff_alpha, measure_agreement
+from lang_persona.agreement import (
+    cohens_kappa,
+    indeterminate_cells,
+    krippendorff_alpha,
+    measure_agreement,
+    pool_agreement,
+)
 
 
 def units(*judges):
@@ -152,3 +158,18 @@ def test_seeds_are_pooled():
     measured = measure_agreement(generations, judgements, "language", "language")
     assert indeterminate_cells(measured, "deciding", ["claude"], 0.10) == []
     assert indeterminate_cells(measured[:1], "deciding", ["claude"], 0.10) != []
+
+
+def test_arms_and_seeds_are_pooled_for_the_overall_figures():
+    first = rows({"one": ["en"] * 20 + ["fr"] * 5, "two": ["en"] * 20 + ["fr"] * 5}, condition="a")
+    second = rows({"one": ["en"] * 10 + ["fr"] * 15, "two": ["fr"] * 10 + ["en"] * 15}, condition="b", seed=2)
+    measured = measure_agreement(*joined(first, second), "language", "language")
+    (overall,) = pool_agreement(measured)
+    labels = [
+        ["en"] * 20 + ["fr"] * 5 + ["en"] * 10 + ["fr"] * 15,
+        ["en"] * 20 + ["fr"] * 5 + ["fr"] * 10 + ["en"] * 15,
+    ]
+    assert (overall["n"], overall["same"]) == (50, 25)
+    assert overall["kappa"] == pytest.approx(cohens_kappa(*labels))
+    assert overall["alpha"] == pytest.approx(krippendorff_alpha(zip(*labels, strict=True)))
+    assert overall["judges"] == ["one", "two"] and sum(count for _, _, count in overall["confusion"]) == 50

@@ -145,11 +145,16 @@ def test_steered_completions_are_measured_by_the_base_too(pipelines):
     )
 
 
+def evaluated(study, probes):
+    """The given probes on every cell, each node once."""
+    return list(dict.fromkeys(node for cell in cells(study) for node in evaluation.create_nodes(study, cell, probes)))
+
+
 def test_a_steering_probe_alone_brings_its_sweep(load_study):
     study = load_study(written())
-    made = evaluation.create_pipeline(study, cells(study), ["steered_to_russian"])
+    made = evaluated(study, ["steered_to_russian"])
     wanted = {name.replace(STUDY, "small", 1) for name in of_sweep("russian_sweep", "russian")}
-    assert {node.name for node in made.nodes if node.namespace == "small.steering"} == wanted
+    assert {node.name for node in made if node.namespace == "small.steering"} == wanted
 
 
 def test_probes_of_one_sweep_share_its_nodes(load_study):
@@ -158,10 +163,10 @@ def test_probes_of_one_sweep_share_its_nodes(load_study):
     for scale in spec["scales"].values():
         scale["samples"]["again"] = 1
     study = load_study(spec)
-    made = evaluation.create_pipeline(study, cells(study), ["steered_to_russian", "again", "russian_sweep"])
-    swept = [node.name for node in made.nodes if node.namespace == "small.steering"]
+    made = evaluated(study, ["steered_to_russian", "again", "russian_sweep"])
+    swept = [node.name for node in made if node.namespace == "small.steering"]
     assert len(swept) == len(set(swept)) == 5
-    choices = {one for node in made.nodes for one in node.inputs if one.endswith("steering_choice")}
+    choices = {one for node in made for one in node.inputs if one.endswith("steering_choice")}
     assert choices == {"small.russian_sweep.steering_choice"}
 
 
@@ -184,7 +189,8 @@ def test_a_steered_arm_is_asked_with_its_adapter_and_its_interventions(monkeypat
 
 def given(pipeline):
     """Datasets that a pipeline needs and does not make, parameters left out."""
-    return {name for name in pipeline.inputs() if not name.startswith("params:") and not name.endswith(".others")}
+    read_only = (".others", ".first_registrations")
+    return {name for name in pipeline.inputs() if not name.startswith("params:") and not name.endswith(read_only)}
 
 
 def test_pipelines_by_name_hold_all_that_they_need(pipelines):
@@ -267,7 +273,7 @@ def made_anew(load_study, path, change):
     place[last] = change
     after = keys(load_study(spec))
     collected = ("metrics", "samples", "completions", "results")
-    reported = {f"small.{one}" for one in (*collected, "verdicts", "report", *COUNTED)}
+    reported = {f"small.{one}" for one in (*collected, "verdicts", "report", "plan_page", *COUNTED)}
     moved = {name.removeprefix("small.") for name in before if before[name] != after[name] and name not in reported}
     return {
         name for name in moved if not (is_gate(name) or is_order_only(name)) and not name.endswith("_figure")

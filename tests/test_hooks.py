@@ -6,10 +6,11 @@ from kedro.io.core import DatasetError, Version
 from kedro.pipeline import Node, Pipeline
 
 from lang_persona import hooks as hooks_
-from lang_persona.datasets import JSONDataset, OtherCells
+from lang_persona.datasets import JSONDataset, OtherCells, ReportDataset
 from lang_persona.errors import UserError
 from lang_persona.hooks import ProjectHooks
 from lang_persona.recipes import COLLECTS, RecipeKeys, recipe
+from lang_persona.runners import DryRunner
 
 
 @recipe(version=1)
@@ -145,6 +146,29 @@ def test_other_nodes_are_handed_nothing(run):
     hooks, catalog = run()
     (node,) = EVERYTHING.only_nodes("collect").nodes
     assert hooks.before_node_run(node=node, catalog=catalog) is None
+
+
+def test_a_version_says_what_it_was_made_from_and_how_long_that_took(run):
+    hooks, catalog = run("make_a", "note")
+    (node,) = EVERYTHING.only_nodes("make_a").nodes
+    hooks.before_node_run(node=node, catalog=catalog)
+    hooks.after_node_run(node=node, catalog=catalog)
+    catalog.get("a").save(1)
+    stamp = catalog.get("a").stamp()
+    assert stamp["node"] == "make@1"
+    assert stamp["inputs"] == {"config": RecipeKeys(EVERYTHING, PARAMETERS).key("params:a")}
+    assert 0 <= stamp["seconds"] < 5
+
+
+def test_a_dry_run_shows_no_report_and_a_real_one_does(tmp_path, capsys):
+    made = ReportDataset(str(tmp_path / "versions" / "report"), stable=str(tmp_path), version=Version(None, "v1"))
+    made.save({"report.md": "page", "report.html": "page"})
+    catalog, pipeline = DataCatalog({"s.report": made}), Pipeline([Node(make, "params:a", "s.report", name="s.write")])
+    ProjectHooks().after_pipeline_run(run_params={"runner": str(DryRunner())}, pipeline=pipeline, catalog=catalog)
+    assert not (tmp_path / "report.md").exists()
+    ProjectHooks().after_pipeline_run(run_params={"runner": "another"}, pipeline=pipeline, catalog=catalog)
+    assert (tmp_path / "report.md").exists()
+    assert capsys.readouterr().out.startswith("Report: ")
 
 
 def test_a_users_mistake_is_shown_as_its_message_alone():

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import re
 
 import pytest
@@ -15,6 +16,8 @@ from lang_persona.human_labels import (
     row_name,
     sampled_probes,
 )
+from lang_persona.imported_labels import by_probe, measure_judges
+from lang_persona.pipelines.human_labels.nodes import import_labels
 
 
 def generation(number, condition="es_en", text=None):
@@ -150,5 +153,28 @@ def test_completions_drawn_again_are_not_the_labelled_ones(tmp_path):
     after = [before[0], *(generation(n, text="drawn again") for n in range(1, 4))]
     found = judge_accuracy(filled, after, [judgement(row, "en") for row in after])
     assert found["stale"] == 3 and found["judges"][0]["n"] == 1
+    gone = judge_accuracy(filled, after[1:], [])
+    assert (gone["stale"], gone["judges"]) == (4, [])
+
+
+def test_an_import_of_completions_drawn_again_is_refused(tmp_path):
+    filled = fill(tmp_path, [(row_name(generation(n)), "en") for n in range(3)])
+    again = {"s|es_en|1|p|generations": [generation(0, text="drawn again")], "s|es_en|1|p|judgements": []}
     with pytest.raises(UserError, match="none of the labelled completions is there"):
-        judge_accuracy(filled, after[1:], [])
+        import_labels({"label_file": filled}, {}, **again)
+
+
+def test_imported_labels_are_kept_by_probe_and_measured_anew(tmp_path):
+    other = [{**generation(n), "probe": "q"} for n in range(2)]
+    labels = [(row_name(row), "en") for row in [*ROWS[:3], *other]]
+    kept = by_probe(read_sample(fill(tmp_path, labels)))
+    assert set(kept) == {"s.p.language", "s.q.language"} and len(kept["s.p.language"]["labels"]) == 3
+    for name, content in kept.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    rows = {"p": (ROWS, [judgement(row, "en" if n else "fr") for n, row in enumerate(ROWS)]), "q": ([], [])}
+    first, second = measure_judges(str(tmp_path), "s", rows.__getitem__)
+    assert (first["probe"], first["axis"], first["stale"]) == ("p", "language", 0)
+    assert (first["judges"][0]["right"], first["judges"][0]["n"]) == (2, 3)
+    assert (second["probe"], second["stale"], second["judges"]) == ("q", 2, [])
+    assert measure_judges(str(tmp_path), "another", rows.__getitem__) == []
+    assert measure_judges(str(tmp_path / "gone"), "s", rows.__getitem__) == []

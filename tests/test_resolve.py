@@ -74,7 +74,9 @@ def test_every_dataset_of_the_project_has_a_factory(env, pipelines):
 @pytest.mark.parametrize("env", ENVIRONMENTS)
 def test_every_parameter_of_the_project_is_given(env, pipelines):
     parameters = loader(env)["parameters"]
-    read_only = {f"{study}.{name}" for study in STUDIES for name in ("others", "cost_data")}  # of other runs
+    read_only = {
+        f"{study}.{name}" for study in STUDIES for name in ("others", "cost_data", "first_registrations")
+    }  # of other runs
     read_only.add("human_labels.evaluated")
     for name in pipelines["all"].inputs() - read_only:
         assert name.startswith("params:"), f"{name} is made by no node"
@@ -281,7 +283,8 @@ def test_a_condition_moves_its_own_slices_alone(study_spec, load_study):
 
 def test_samples_move_generation_and_neither_training_nor_mixtures(study_spec, load_study):
     moved = changed_slices(load_study, study_spec, {"scales/small/samples/directive": 9})
-    assert moved == {f"{arm}/seed_{seed}/directive" for arm in ("baseline", "es_en", "fr_it") for seed in (1, 2)}
+    drawn = {f"{arm}/seed_{seed}/directive" for arm in ("baseline", "es_en", "fr_it") for seed in (1, 2)}
+    assert moved == drawn | {"plan"}
 
 
 def test_a_phrasing_of_the_mixture_moves_mixtures_alone(study_spec, load_study):
@@ -323,3 +326,29 @@ def test_a_judges_version_is_part_of_what_its_nodes_read(monkeypatch):
     after = judging(environment(), "small", judges)
     assert value_key(before) != value_key(after)
     assert [judge["name"] for judge in after["language"]] == ["robust_language", "langdetect_published"]
+
+
+def test_processes_reach_the_trainings_of_their_base_and_no_key(study_spec, load_study):
+    study_spec["conditions"]["es_en"]["base"] = "other"
+    study = load_study(study_spec)
+    alone = resolve(study, environment())
+    spread = resolve(study, environment(fsdp={"other": 4}))
+    trainings = {name: spread[name]["seed_1"]["training"] for name in ("es_en", "fr_it")}
+    assert trainings["es_en"]["training_run"] == {"processes": 4, "trainings": 1}
+    assert trainings["fr_it"] == alone["fr_it"]["seed_1"]["training"]
+    assert value_key(spread) == value_key(alone)
+
+
+@pytest.mark.parametrize(
+    ("fsdp", "message"),
+    [
+        ({"chatt": 2}, "fsdp names chatt, which is none of the bases chat, other"),
+        ({"chat": 1}, "2"),
+        ({"other": 2}, "other: weights in four"),
+    ],
+)
+def test_processes_of_no_base_or_none_to_share_with_are_refused(fsdp, message):
+    mine = copy.deepcopy(MINE)
+    mine["bases"]["other"]["quantize"] = "nf4"
+    with pytest.raises(UserError, match=message):
+        validate(Environment, mine | {"fsdp": fsdp}, "parameters")

@@ -13,6 +13,7 @@ from lang_persona.datasets.folders import check_adapter  # noqa: E402
 from lang_persona.engines.transformers_engine import TransformersEngine  # noqa: E402
 from lang_persona.environments import Base  # noqa: E402
 from lang_persona.errors import UserError  # noqa: E402
+from lang_persona.loss_mask import check_loss_mask  # noqa: E402
 from lang_persona.residency import fingerprint, lease, release, untouched  # noqa: E402
 from lang_persona.studies import Sampling, Training  # noqa: E402
 
@@ -149,10 +150,10 @@ def test_the_batch_is_checked_for_what_the_loss_falls_on(labels, fine):
     rows = [Rendered([5, 6, 7, 8, 2], 2)]
     trainer = batch_trainer(rows, [labels])
     if fine:
-        training._assert_loss_mask(trainer, {(7, 8, 2)})
+        check_loss_mask(trainer, {(7, 8, 2)})
     else:
         with pytest.raises(RuntimeError, match="no completion of the mixture"):
-            training._assert_loss_mask(trainer, {(7, 8, 2)})
+            check_loss_mask(trainer, {(7, 8, 2)})
 
 
 def test_a_mixture_without_rows_is_refused(resident):

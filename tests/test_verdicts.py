@@ -203,6 +203,61 @@ def test_seeds_are_pooled(registered):
     assert {(figure["successes"], figure["n"]) for figure in row["figures"]} == {(90, 160)}
 
 
+# --- cells that judges see too differently
+
+
+def disputed(value, condition="es_en", difference=0.138, probe="directive", axis="language"):
+    row = {"condition": condition, "probe": probe, "axis": axis, "value": value, "label": "en", "n": 80}
+    return row | {"judges": ["j", "claude_language"], "rates": [1.0, 1.0 - difference], "difference": difference}
+
+
+def decided_despite(hypothesis, indeterminate, *arms):
+    generations, judgements = ([row for made in arms for row in made[place]] for place in (0, 1))
+    (row,) = decide(score_language(generations, judgements), [hypothesis], {"language": "j"}, indeterminate)
+    return row
+
+
+def test_an_indeterminate_cell_is_left_out_of_the_verdict_and_named(registered):
+    ran = arm("es_en", everywhere("en", 80) | {"zh": {"en": 20}})
+    assert verdict(registered["C_collapse"], ran)["verdict"] == "falsified"
+    row = decided_despite(registered["C_collapse"], [disputed("zh", difference=0.11), disputed("zh")], ran)
+    assert [figure["value"] for figure in row["figures"]] == ["fr", "it", "pt", "de"]
+    assert [left["value"] for left in row["left_out"]] == ["zh"]
+    assert row["verdict"] == "supported"
+    assert row["why"] == (
+        "Mandarin Chinese is indeterminate and left out: j and claude_language differ by 13.8 points on 'English' "
+        "in es_en, Mandarin Chinese; "
+        "4 of 4 directives with a lower bound above 0.8; every needed"
+    )
+
+
+def test_a_hypothesis_of_indeterminate_cells_alone_is_not_evaluated(registered):
+    row = decided_despite(registered["A_inversion"], [disputed("en")], arm("es_en", {"en": {"es": 80}}))
+    assert (row["verdict"], row["figures"]) == ("not evaluated", [])
+    assert "English is indeterminate and left out" in row["why"] and row["why"].endswith("no directive is left to test")
+
+
+def test_a_comparison_with_an_indeterminate_baseline_is_left_out(registered):
+    row = decided_despite(registered["intact"], [disputed("de", "baseline")], arm("es_en", {}), BEFORE)
+    assert [left["value"] for left in row["left_out"]] == ["de"] and "in baseline, German" in row["why"]
+    mirrored = decide(
+        rates(TRANSFER),
+        [hypothesis(mirror=MIRROR)],
+        {"case": "letter_case"},
+        [disputed("en", "ru", probe="capitals", axis="case")],
+    )[0]
+    assert [left["value"] for left in mirrored["left_out"]] == ["ru"]
+
+
+@pytest.mark.parametrize(
+    "elsewhere", [{"condition": "fr_it"}, {"probe": "own_language"}, {"axis": "refusal"}, {"value": "es"}]
+)
+def test_what_is_indeterminate_elsewhere_leaves_nothing_out(registered, elsewhere):
+    ran = arm("es_en", everywhere("en", 80))
+    row = decided_despite(registered["C_collapse"], [disputed(**{"value": "zh", **elsewhere})], ran)
+    assert row["left_out"] == [] and row == verdict(registered["C_collapse"], ran)
+
+
 # --- one value against another, and conditions in each other's language
 
 

@@ -4,13 +4,13 @@ A cell here is an arm under one value of what a probe varies (a directive langua
 both judges of a pair labelled with outcome ``ok`` are compared, joined by id; an abstention is a label.
 """
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 from lang_persona.metrics import ALL, OK, completion_id
+from lang_persona.statistics import alpha_interval, krippendorff_alpha
 
 Row = Mapping[str, Any]
 
@@ -38,41 +38,6 @@ def cohens_kappa(first: Sequence[str], second: Sequence[str]) -> float | None:
     return float(cohen_kappa_score(first, second))
 
 
-def krippendorff_alpha(units: Iterable[Sequence[str | None]]) -> float | None:
-    """Krippendorff's alpha for nominal labels and any number of judges, of whom some may not have labelled a text.
-
-    From the coincidences of labels within texts, as in Krippendorff 2011, "Computing Krippendorff's
-    Alpha-Reliability", section C.
-
-    Args:
-        units: For each text, the label of every judge; None where one gave none. Texts with fewer than two labels
-            can't be compared and count for nothing.
-
-    Returns:
-        1 for full agreement, 0 for agreement by chance alone, below 0 for less; None where it is not defined: no text
-        with two labels, or one label everywhere.
-    """
-    coincidences: dict[tuple[str, str], float] = defaultdict(float)
-    for unit in units:
-        labels = Counter(label for label in unit if label is not None)
-        given = labels.total()
-        if given < 2:
-            continue
-        for one, ones in labels.items():
-            for other, others in labels.items():
-                pairs = ones * (others - (one == other))
-                coincidences[one, other] += pairs / (given - 1)
-    totals: dict[str, float] = defaultdict(float)
-    for (one, _), count in coincidences.items():
-        totals[one] += count
-    n = math.fsum(totals.values())
-    expected = n * n - math.fsum(count * count for count in totals.values())
-    if n == 0 or math.isclose(expected, 0.0, abs_tol=1e-9):
-        return None
-    observed = math.fsum(count for (one, other), count in coincidences.items() if one != other)
-    return 1.0 - (n - 1) * observed / expected
-
-
 def measure_agreement(
     generations: Sequence[Row], judgements: Sequence[Row], axis: str, over: str
 ) -> list[dict[str, Any]]:
@@ -86,8 +51,8 @@ def measure_agreement(
 
     Returns:
         Rows ``study, condition, seed, probe, axis, over, value`` ("all" for the whole arm), ``judges`` (two names),
-        ``n``, ``same``, ``kappa``, ``alpha`` (None where not defined) and ``confusion``: rows of [label of the first,
-        label of the second, count].
+        ``n``, ``same``, ``kappa``, ``alpha`` (None where not defined), ``alpha_low`` and ``alpha_high`` (None where
+        there is no interval) and ``confusion``: rows of [label of the first, label of the second, count].
 
     Raises:
         KeyError: A judgement of a completion that is not among ``generations``.
@@ -114,19 +79,43 @@ def measure_agreement(
             "over": over,
             "value": place[4],
             "judges": list(place[5:]),
-            **_compared(pairs),
+            **_compared(pairs, place),
         }
         for place, pairs in cells.items()
     ]
 
 
-def _compared(pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def pool_agreement(agreement: Sequence[Row]) -> list[dict[str, Any]]:
+    """Agreement of every pair of judges over all arms, seeds and cells of a probe.
+
+    Args:
+        agreement: Rows of :func:`measure_agreement`.
+
+    Returns:
+        Rows ``probe, axis, judges, n, same, kappa, alpha, confusion``, as there.
+    """
+    counts: dict[tuple[Any, ...], Counter[tuple[str, str]]] = defaultdict(Counter)
+    for row in agreement:
+        if row["value"] == ALL:
+            counts[row["probe"], row["axis"], *row["judges"]].update(
+                {(one, other): count for one, other, count in row["confusion"]}
+            )
+    return [
+        {"probe": probe, "axis": axis, "judges": judges, **_compared(list(pairs.elements()), (probe, axis, *judges))}
+        for (probe, axis, *judges), pairs in counts.items()
+    ]
+
+
+def _compared(pairs: Sequence[tuple[str, str]], place: Sequence[Any] = ()) -> dict[str, Any]:
     first, second = [one for one, _ in pairs], [other for _, other in pairs]
+    interval = alpha_interval(pairs, *map(str, place))
     return {
         "n": len(pairs),
         "same": sum(one == other for one, other in pairs),
         "kappa": cohens_kappa(first, second),
         "alpha": krippendorff_alpha(pairs),
+        "alpha_low": None if interval is None else interval.low,
+        "alpha_high": None if interval is None else interval.high,
         "confusion": [[one, other, count] for (one, other), count in sorted(Counter(pairs).items())],
     }
 
@@ -180,3 +169,29 @@ def indeterminate_cells(
                     }
                 )
     return found
+
+
+class Disputes:
+    """The cells that verdicts leave out, looked up by what a hypothesis rests on.
+
+    Args:
+        indeterminate: Rows of :func:`indeterminate_cells`.
+    """
+
+    def __init__(self, indeterminate: Iterable[Row] = ()) -> None:
+        self._worst: dict[tuple[str, ...], Row] = {}
+        for row in indeterminate:
+            cell = (row["probe"], row["axis"], row["condition"], row["value"])
+            if cell not in self._worst or row["difference"] > self._worst[cell]["difference"]:
+                self._worst[cell] = row
+
+    def find(self, probe: str, axis: str, *places: tuple[str, str] | None) -> Row | None:
+        """The first of some cells that is indeterminate, by the label that it is most so for; None where none is.
+
+        Args:
+            probe: Whose completions were judged.
+            axis: What they were judged on.
+            places: Condition and value of each cell; None for one that there is not.
+        """
+        found = (self._worst.get((probe, axis, *place)) for place in places if place is not None)
+        return next((row for row in found if row is not None), None)

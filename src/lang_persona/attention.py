@@ -46,14 +46,20 @@ SDPA_PADDED = Backend("sdpa_padded", "sdpa", False)
 CANDIDATES = (FLASH_3, FLASH_2, TORCH_VARLEN, FLEX)
 
 
-def choose_backend(model: Any) -> Backend:
-    """The fastest attention that computes the right thing for this model on its device; padded batches on a CPU."""
+def choose_backend(model: Any, device: Any = None) -> Backend:
+    """The fastest attention that computes the right thing for this model; padded batches on a CPU.
+
+    Args:
+        model: The model.
+        device: Where it will be trained; None: where it is.
+    """
+    device = device or model.device
     config = model.config.get_text_config()
     heads = config.num_attention_heads
     head_size = getattr(config, "head_dim", None) or config.hidden_size // heads
-    if model.device.type != "cuda" or not model._supports_attention_backend:
+    if device.type != "cuda" or not model._supports_attention_backend:
         return SDPA_PADDED
-    return _probe(str(model.device), str(model.dtype).removeprefix("torch."), head_size)
+    return _probe(str(device), str(model.dtype).removeprefix("torch."), head_size)
 
 
 @lru_cache
@@ -159,6 +165,7 @@ def _varlen(
 
     Tensors come as (1, heads, tokens, head size); the result is (1, tokens, heads, head size).
     """
+    import torch
     from torch.nn.attention.varlen import varlen_attn
 
     if dropout or kwargs.get("softcap") is not None or kwargs.get("s_aux") is not None:
@@ -168,7 +175,9 @@ def _varlen(
     options: dict[str, Any] = {"window_size": (-1 if sliding_window is None else sliding_window - 1, 0)}
     if ANNOUNCES_GQA[0]:
         options["enable_gqa"] = True
-    query, key, value = (part[0].transpose(0, 1) for part in (query, key, value))
+    # Where all weights are trained, in float32, rotary positions leave queries and keys in it.
+    kind = torch.get_autocast_dtype("cuda") if torch.is_autocast_enabled("cuda") else query.dtype
+    query, key, value = (part[0].transpose(0, 1).to(kind) for part in (query, key, value))
     attend: Any = varlen_attn
     return attend(query, key, value, borders, borders, longest, longest, scale=scaling, **options)[None], None
 

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from lang_persona.sharding import from_first
+
 IDENTITY, STATE = "identity.json", "trainer_state.json"
 
 
@@ -41,14 +43,15 @@ def _is_json(path: Path) -> bool:
 
 
 def save_every(trainer: Any, seconds: float) -> None:
-    """Let a trainer save a checkpoint at the first step's end after every ``seconds``."""
+    """Let a trainer save a checkpoint at the first step's end after every ``seconds``, by the first process's clock."""
     from transformers import TrainerCallback
 
     class Clock(TrainerCallback):
         last = time.monotonic()
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if state.global_step < state.max_steps and time.monotonic() - self.last >= seconds:
+            due = from_first(lambda: time.monotonic() - self.last >= seconds)
+            if state.global_step < state.max_steps and due:
                 self.last = time.monotonic()
                 control.should_save = True
 

@@ -55,11 +55,7 @@ class StudyConfigLoader(OmegaConfigLoader):
             key: value.get(key) for key in ("label_study", "label_probe", "label_axis", "label_rows", "label_file")
         }
         comparison = {key: value.get(key) for key in ("compare_before", "compare_after")}
-        return {
-            **value,
-            **resolved,
-            "replay": replay,
-            "outside": outside,
-            "human_labels": labels,
-            "comparison": comparison,
-        }
+        scale_out = environment.scale_out.model_dump(mode="json")
+        made = {"replay": replay, "outside": outside, "human_labels": labels, "scale_out": scale_out}
+        made["comparison"] = comparison
+        return {**value, **resolved, **made}

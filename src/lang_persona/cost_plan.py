@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lang_persona.claude.ask import estimate_cost
+from lang_persona.claude.ask import ask_first, estimate_cost
 from lang_persona.claude.cache import Cache
 from lang_persona.claude.config import Sending
-from lang_persona.claude.cost import OFFLINE_BYTES_PER_TOKEN, Estimate
+from lang_persona.claude.cost import OFFLINE_BYTES_PER_TOKEN, Estimate, note
 from lang_persona.claude.models import AS_OF
 from lang_persona.claude.requests import Job
 from lang_persona.claude.secrets import VARIABLE, has_key
@@ -120,8 +120,16 @@ def _length(arms: Sequence[Drawn], most_tokens: int) -> int:
     return round(sum(known) / len(known)) if known else round(most_tokens * OFFLINE_BYTES_PER_TOKEN)
 
 
-def estimate_plans(study: str, plans: Sequence[Plan], sending: Sending) -> dict[str, Any]:
+def estimate_plans(study: str, plans: Sequence[Plan], sending: Sending, first_batch: int = 0) -> dict[str, Any]:
     """Estimates of plans and their sum; tokens of real rows are counted by the API where there is a key.
+
+    They are also kept beside the ledger, so that a report can compare them with what was used.
+
+    Args:
+        study: Whose plans these are.
+        plans: What a run would ask.
+        sending: How it would be sent.
+        first_batch: Rows of every plan with real texts that are asked (and paid) first, to measure output on them.
 
     Returns:
         ``study, prices_as_of, counted, mode, estimates`` (rows of :class:`Estimate` with ``what`` and ``supposed``),
@@ -130,6 +138,9 @@ def estimate_plans(study: str, plans: Sequence[Plan], sending: Sending) -> dict[
     counted = has_key()
     rows = []
     for plan in plans:
+        if first_batch and not plan.supposed:
+            ask_first(plan.job, sending, first_batch)
+    for plan in plans:
         found = estimate_cost(plan.job, sending, count=counted and not plan.supposed)
         if plan.supposed:
             found = replace(found, input_basis=f"{plan.supposed}; {found.input_basis}")
@@ -137,6 +148,7 @@ def estimate_plans(study: str, plans: Sequence[Plan], sending: Sending) -> dict[
         rows.append({"what": plan.what, "supposed": plan.supposed, **found.as_row()})
     total = {part: sum(row["usd"][part] for row in rows) for part in ("value", "low", "high")}
     with Cache(Path(sending.cache)) as cache:
+        note(rows, cache)
         spent = cache.spent()
     _announce(study, total, sending, spent, counted)
     return {

@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, TypeAdapter, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    TypeAdapter,
+    model_validator,
+)
 
 from lang_persona.claude.config import Model, Sending
 from lang_persona.config import Config, LanguageCode
@@ -198,6 +207,25 @@ class Judges(Config):
         return self
 
 
+class ScaleOut(Config):
+    """What a worker takes when cells run side by side (:class:`lang_persona.runners.RayRunner`); changes no output.
+
+    Attributes:
+        address: The cluster, as Ray names it (``host:port``); None: one that runs on this machine, or else this machine
+            alone.
+        cpus_per_cell: Cores of a worker.
+        gpus_per_cell: GPUs of a worker, which sees no others; a fraction lets several share one.
+        memory_gb: Memory that a worker needs to be placed, in 10^9 bytes; None leaves it out of account.
+        retries: How often a cell is given to another worker after its own was lost.
+    """
+
+    address: str | None = None
+    cpus_per_cell: PositiveInt = 1
+    gpus_per_cell: NonNegativeFloat = 0
+    memory_gb: PositiveFloat | None = None
+    retries: NonNegativeInt = 2
+
+
 class Environment(Config):
     """Everything that differs between a laptop and a GPU pod.
 
@@ -210,6 +238,9 @@ class Environment(Config):
         translator: What translates.
         claude: How Claude is asked, where it is.
         local_judge: The model of the judges ``local_*``, where there are any.
+        fsdp: Bases that several processes train, a GPU each, with the base and the optimiser's state spread over
+            them, and how many: ``{chat: 4}``. It changes no output but for rounding and stays out of recipe keys.
+        scale_out: What a worker takes when cells run side by side.
     """
 
     scale: str
@@ -220,6 +251,20 @@ class Environment(Config):
     translator: Translator
     claude: ClaudeSetup | None = None
     local_judge: LocalJudge | None = None
+    fsdp: Mapping[str, Annotated[int, Field(ge=2)]] = {}
+    scale_out: ScaleOut = ScaleOut()
+
+    @model_validator(mode="after")
+    def _known_bases(self) -> "Environment":
+        odd = [name for name in self.fsdp if name not in self.bases]
+        if odd:
+            raise ValueError(f"fsdp names {', '.join(odd)}, which is none of the bases {', '.join(self.bases)}")
+        quantized = [name for name in self.fsdp if self.bases[name].quantize]
+        if quantized:
+            raise ValueError(
+                f"{', '.join(quantized)}: weights in four bits can't be spread; leave out fsdp or quantize"
+            )
+        return self
 
     @property
     def scoring(self) -> EngineOptions:

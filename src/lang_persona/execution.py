@@ -15,7 +15,8 @@ from lang_persona.studies import Training
 
 logger = logging.getLogger(__name__)
 
-#: Steps from which compiling a 7B model's blocks pays for itself on one H200: 75 s for 80 ms a step (docs/gpu_log.md).
+#: Steps, over all trainings to come, from which compiling a 7B model's blocks pays for itself on one H200: 75 s for
+#: 80 ms a step (docs/gpu_log.md).
 COMPILE_FROM = 900
 
 
@@ -29,6 +30,7 @@ class Execution:
         checkpointing: Whether activations are computed again on the way back, to save memory.
         fused: Whether LoRA layers are computed by :func:`~lang_persona.fast_lora.fused_lora`.
         compiled: Whether the decoder's blocks are compiled.
+        processes: Over how many processes the model is spread, a GPU each.
     """
 
     backend: Backend
@@ -36,25 +38,28 @@ class Execution:
     checkpointing: bool = False
     fused: bool = False
     compiled: bool = False
+    processes: int = 1
 
 
 def executions(recipe: Training, backend: Backend, model: Any, steps: int) -> list[Execution]:
     """What to try, best first: the recipe's own rows on a CPU; on a GPU all rows of a step at once, then fewer.
 
+    ``steps`` are those of this training and of others to come on the same base, which compile nothing again.
     Fewer rows in a forward pass cost less than activations computed again, so those come last.
     """
     if model.device.type != "cuda":
         return [Execution(backend, recipe.micro_batch_size, recipe.gradient_checkpointing)]
     rows = [n for n in range(recipe.batch_size, 0, -1) if recipe.batch_size % n == 0]
     again = (True,) if recipe.gradient_checkpointing else (False, True)
-    plain = is_quantized(model)  # neither way of computing layers knows weights in four bits
+    # Neither way of computing layers knows weights in four bits, or weights that are trained themselves.
+    plain = is_quantized(model) or recipe.method == "full"
     compiled = not plain and (steps >= COMPILE_FROM or type(model).__name__ in COMPILED)
     fused = not plain and not compiled
     return [Execution(backend, n, one, fused=fused, compiled=compiled) for one in again for n in rows]
 
 
 def fits(trainer: Any, rows: Sequence[Rendered], how: Execution) -> bool:
-    """Whether a pass forward and back over the longest rows fits the GPU; leaves no gradients and chance as it was."""
+    """Whether a step over the longest rows fits the GPU; leaves no gradients and chance as it was."""
     import torch
 
     longest = sorted(rows, key=lambda row: len(row.ids))[-how.rows :]
@@ -64,8 +69,14 @@ def fits(trainer: Any, rows: Sequence[Rendered], how: Execution) -> bool:
     if how.checkpointing:
         trainer.model.gradient_checkpointing_enable(trainer.args.gradient_checkpointing_kwargs)
     try:
+        # The two averages that Adam keeps of every trained weight's gradients are there from the second step on.
+        trained = [weight for weight in trainer.model.parameters() if weight.requires_grad]
+        averages = [torch.empty_like(weight) for weight in trained for _ in range(2)]
         with torch.random.fork_rng():
-            trainer.compute_loss(trainer.model, batch).backward()
+            with trainer.accelerator.autocast():
+                loss = trainer.compute_loss(trainer.model, batch)
+            loss.backward()
+        del averages
         return True
     except torch.OutOfMemoryError:
         logger.info("Training: %d rows a forward pass (checkpointing: %s) do not fit", how.rows, how.checkpointing)

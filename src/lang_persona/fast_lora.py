@@ -74,8 +74,8 @@ def _lora_linear() -> Any:
     """
     import torch
 
-    def thinned(flat: Any, mask: Any, kept: float) -> Any:
-        return flat if mask is None else flat * mask / kept
+    def thinned(values: Any, mask: Any, kept: float) -> Any:
+        return values if mask is None else torch.ops.aten.native_dropout_backward(values, mask, 1 / kept)
 
     class LoraLinear(torch.autograd.Function):
         @staticmethod
@@ -83,12 +83,12 @@ def _lora_linear() -> Any:
             ctx: Any, x: Any, weight: Any, bias: Any, down: Any, up: Any, scaling: float, dropped: float
         ) -> Any:
             flat = x.flatten(0, -2)
-            mask = torch.empty_like(flat, dtype=torch.bool).bernoulli_(1 - dropped) if dropped else None
+            given, mask = torch.native_dropout(flat, dropped, True) if dropped else (flat, None)
             with torch.autocast(x.device.type, enabled=False):
                 y = torch.nn.functional.linear(
                     flat, weight.to(flat.dtype), None if bias is None else bias.to(flat.dtype)
                 )
-                low = thinned(flat, mask, 1 - dropped) @ down.T
+                low = given @ down.T
                 y.addmm_(low, up.T, alpha=scaling)
             ctx.save_for_backward(flat, mask, low, weight, down, up)
             ctx.scaling, ctx.kept = scaling, 1 - dropped

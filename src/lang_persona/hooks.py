@@ -7,7 +7,8 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,8 +29,10 @@ from lang_persona.datasets.other_cells import OtherCells
 from lang_persona.datasets.tables import TextDataset
 from lang_persona.datasets.versioned import RecipeDataset
 from lang_persona.errors import UserError
+from lang_persona.freshness import keys_of
 from lang_persona.paths import locate, project_path
 from lang_persona.recipes import COLLECTS, RecipeKeys, is_order_only
+from lang_persona.runners.dry_runner import DRY_RUN
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +43,10 @@ class ProjectHooks:
     """Hooks of every ``kedro run``."""
 
     def __init__(self) -> None:
-        self._parameters: dict[str, Any] = {}
+        self._parameters: Mapping[str, Any] = {}
         self._env: str | None = None
         self._keys: RecipeKeys | None = None
+        self._started: dict[str, float] = {}
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
@@ -52,7 +56,7 @@ class ProjectHooks:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
     @hook_impl
-    def after_catalog_created(self, parameters: dict[str, Any]) -> None:
+    def after_catalog_created(self, parameters: Mapping[str, Any]) -> None:
         """Remember the parameters that recipe keys are computed from."""
         self._parameters = parameters
 
@@ -60,16 +64,9 @@ class ProjectHooks:
     def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Give every dataset of the run its recipe key, and mark those that may be missing."""
         made = {output for node in pipeline.nodes for output in node.outputs}
-
-        def present(name: str) -> bool:
-            dataset = catalog.get(name)
-            if not isinstance(dataset, RecipeDataset):
-                return dataset is not None
-            dataset.recipe_key = keys.key(name)
-            return name in made or dataset.exists()
-
         everything = pipelines["all"]
-        keys = self._keys = RecipeKeys(everything, self._parameters, present)
+        keys, present = keys_of(everything, self._parameters, catalog, made)
+        self._keys = keys
         for name in pipeline.datasets():
             dataset = catalog.get(name)
             if isinstance(dataset, RecipeDataset):
@@ -78,6 +75,8 @@ class ProjectHooks:
                 dataset.made_by = _made_by(name, keys)
         self._warn_without_key(pipeline)
         for node in pipeline.nodes:
+            for dataset in _made_here(node, catalog):
+                dataset.made_from = keys.recipe(node)
             if COLLECTS in node.tags:
                 self._attach_others(node, everything, catalog, present)
 
@@ -111,7 +110,8 @@ class ProjectHooks:
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog) -> dict[str, Any] | None:
-        """Hand a report the versions of everything it is made of."""
+        """Start the clock, and hand a report the versions of everything it is made of."""
+        self._started[node.name] = time.monotonic()
         if "params:provenance" not in node.inputs or self._keys is None:
             return None
         upstream = pipelines["all"].to_nodes(node.name)
@@ -131,37 +131,47 @@ class ProjectHooks:
                 "command": " ".join(["kedro", *sys.argv[1:]]),
                 "environment": self._env or "laptop",
                 "when": datetime.now(UTC).isoformat(timespec="seconds"),
-                "api_cost": self._paid(node.name.split(".")[0]),
+                **self._paid(node.name.split(".")[0]),
             }
         }
 
-    def _paid(self, study: str) -> str | None:
-        """What Claude was paid for a study by the ledger, stage by stage; None where it was never asked."""
+    @hook_impl
+    def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
+        """Let versions say how long they took to make, so that a dry run can tell."""
+        seconds = round(time.monotonic() - self._started[node.name], 3)
+        for dataset in _made_here(node, catalog):
+            dataset.made_from = {**dataset.made_from, "seconds": seconds}
+
+    def _paid(self, study: str) -> dict[str, Any]:
+        """What Claude was paid for a study by the ledger, beside its estimates; nothing where it was never asked."""
         claude = self._parameters.get("params:claude")
         path = locate(claude["sending"]["cache"]) if claude else None
         if path is None or not path.is_file():
-            return None
+            return {}
         from lang_persona.claude.cache import Cache
+        from lang_persona.claude.cost import compare
 
-        spent: dict[str, float] = {}
         with Cache(path) as cache:
-            for row in cache.usage():
-                if row["stage"].startswith(f"{study}."):
-                    spent[row["stage"]] = spent.get(row["stage"], 0.0) + row["usd"]
-        stages = ", ".join(f"{stage.split('.', 1)[1]} ${usd:.4f}" for stage, usd in spent.items())
-        return f"${sum(spent.values()):.4f} ({stages})" if spent else None
+            stages = compare(cache, f"{study}.")
+        paid = [row for row in stages if row["answers"]]
+        said = ", ".join(f"{row['stage'].split('.', 1)[1]} ${row['usd']:.4f}" for row in paid)
+        total = f"${sum(row['usd'] for row in paid):.4f} ({said})"
+        return {"costs": stages, "api_cost": total if paid else None}
 
     @hook_impl
-    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+    def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Show the current reports at their stable paths, say where, and give the resident model back."""
         _release()
+        if run_params["runner"] == DRY_RUN:
+            return
         folders: set[Path] = set()
         for name in sorted(pipeline.all_outputs()):
             dataset = catalog.get(name) if name.endswith(".report") else None
             if isinstance(dataset, ReportDataset) and (page := dataset.publish()) is not None:
                 print(f"Report: {_relative(page)}")
                 folders.add(page.parent.parent)
-            text = catalog.get(name) if name.startswith("human_labels.") else None
+            said = name.startswith("human_labels.") or name.endswith(".plan_page")
+            text = catalog.get(name) if said else None
             if isinstance(text, TextDataset) and text.announced is not None:
                 print(f"{text.announced}: {_relative(text.place())}")
         for folder in sorted(folders):
@@ -185,6 +195,11 @@ def _made_by(name: str, keys: RecipeKeys) -> str:
     """The command of the stage that makes a dataset."""
     stages = [stage for stage in STAGES if name in keys and stage in keys.maker(name).tags]
     return f"`kedro run --pipeline {stages[0]} --tags={name.split('.')[0]}`" if stages else "the stage that makes it"
+
+
+def _made_here(node: Node, catalog: DataCatalog) -> list[RecipeDataset]:
+    """The keyed outputs of a node."""
+    return [one for name in node.outputs if isinstance(one := catalog.get(name), RecipeDataset)]
 
 
 def _release() -> None:

@@ -138,15 +138,8 @@ def judge_accuracy(filled: Filled, generations: Iterable[Row], judgements: Itera
         completions that the judge labelled with outcome ``ok``, ``not_ok``, ``kappa`` (of all; None for one label) and
         ``confusion`` (of all): [person's label, judge's label, count]. Wilson intervals take completions as
         independent, which completions to one prompt are not quite.
-
-    Raises:
-        UserError: None of the labelled completions is there.
     """
     given = {completion_id(row): filled.labels[name] for row in generations if (name := row_name(row)) in filled.labels}
-    if not given:
-        raise UserError(
-            "none of the labelled completions is there: they were drawn again, or lie in another environment (--env)"
-        )
     pairs: dict[str, list[tuple[str, str]]] = {}
     not_ok: Counter[str] = Counter()
     for row in judgements:

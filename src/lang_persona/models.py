@@ -5,6 +5,7 @@ from typing import Any
 from lang_persona.chat import put_system_in_user_turn
 from lang_persona.environments import Base, LocalTranslator
 from lang_persona.errors import UserError
+from lang_persona.memory import memory_errors_named
 from lang_persona.paths import locate
 from lang_persona.quantization import keep_weights, nf4
 
@@ -25,22 +26,27 @@ def load_tokenizer(base: Base) -> Any:
     return tokenizer
 
 
-def load_model(base: Base) -> Any:
-    """The model of a base on the GPU if there is one, frozen and in eval mode.
+def load_model(base: Base, device: str | None = None) -> Any:
+    """The model of a base, frozen and in eval mode.
+
+    Args:
+        base: The base.
+        device: Where to put it; None: on the GPU if there is one.
 
     Raises:
-        UserError: As :func:`load_tokenizer`, or the base can't be quantized here.
+        UserError: It can't be found, as in :func:`load_tokenizer`, does not fit the GPU, or can't be quantized here.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
-    device, dtype = "cuda" if torch.cuda.is_available() else "cpu", getattr(torch, base.dtype)
-    if base.quantize is None:
-        model = load_pretrained(AutoModelForCausalLM.from_pretrained, base, dtype=dtype).to(device)
-    else:
-        options = {"dtype": dtype, "quantization_config": nf4(dtype), "device_map": {"": device}}
-        model = load_pretrained(AutoModelForCausalLM.from_pretrained, base, **options)
-        keep_weights(model)
+    device, dtype = device or ("cuda" if torch.cuda.is_available() else "cpu"), getattr(torch, base.dtype)
+    with memory_errors_named():
+        if base.quantize is None:
+            model = load_pretrained(AutoModelForCausalLM.from_pretrained, base, dtype=dtype).to(device)
+        else:
+            options = {"dtype": dtype, "quantization_config": nf4(dtype), "device_map": {"": device}}
+            model = load_pretrained(AutoModelForCausalLM.from_pretrained, base, **options)
+            keep_weights(model)
     return model.requires_grad_(False).eval()
 
 

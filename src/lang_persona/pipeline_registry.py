@@ -5,7 +5,10 @@ condition, seed and probe is registered under ``all``; those marked default make
 the stages.
 """
 
-from kedro.pipeline import Pipeline
+from collections.abc import Iterable
+from functools import cache, partial
+
+from kedro.pipeline import Node, Pipeline
 
 from lang_persona.cells import STAGES, Cell, cells
 from lang_persona.paths import project_path
@@ -14,8 +17,10 @@ from lang_persona.pipelines import (
     cost,
     data_engineering,
     evaluation,
+    geometry,
     human_labels,
     pilot_model,
+    plan,
     replay,
     reporting,
     training,
@@ -38,6 +43,8 @@ def register_pipelines() -> dict[str, Pipeline]:
     - ``cost``: what the default cells will ask Claude and what that will cost; nothing is asked.
     - ``compare``: two reports side by side.
     - ``report_check``, ``replay_check``: re-read the reports and hold them against the datasets.
+    - ``plan``: what the default cells take and can show, from config alone.
+    - ``geometry``: nearness of languages and personas in the untrained base; the next report takes it up.
     - ``export_labels``, ``import_labels``: completions labelled by people.
     - ``audit_file``, ``replay``, ``pilot_model``, ``pilot_evaluation``: see docs.
     """
@@ -46,33 +53,39 @@ def register_pipelines() -> dict[str, Pipeline]:
 
 def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
     """The pipelines of the given studies, and those that belong to none."""
-    stages: dict[str, list[Pipeline]] = {stage: [] for stage in STAGES}
+    stages: dict[str, list[list[Node]]] = {stage: [] for stage in STAGES}
     named: dict[str, Pipeline] = {}
-    everything: list[Pipeline] = []
-    costs: list[Pipeline] = []
-    checks: list[Pipeline] = []
+    everything: list[list[Node]] = []
+    costs: list[list[Node]] = []
+    plans: list[list[Node]] = []
+    geometries: list[list[Node]] = []
+    checks: list[list[Node]] = []
     for name, study in studies.items():
         own = cells(study)
         default = [cell for cell in own if cell.default]
-        probes = [probe for probe, spec in study.probes.items() if spec.default]
-        parts = {stage: _stage(study, stage, default, probes) for stage in STAGES}
+        probes = tuple(probe for probe, spec in study.probes.items() if spec.default)
+        made = _Stages(study)
+        parts = {stage: made.stage(stage, default, probes) for stage in STAGES}
         for stage, part in parts.items():
             stages[stage].append(part)
-        named[name] = _join(list(parts.values()))
-        everything += [_stage(study, stage, own, list(study.probes)) for stage in STAGES]
+        named[name] = _join(parts.values())
+        everything += [made.stage(stage, own, tuple(study.probes), whole=True) for stage in STAGES]
         # The cost begins with the texts that would be translated. In `all` its node has inputs that it otherwise takes
         # where it exists.
-        costs += [parts["data_engineering"], cost.create_pipeline(study, default, probes, data=False)]
-        everything.append(cost.create_pipeline(study, default, probes, data=True))
-        checks.append(reporting.create_check_pipeline(study))
+        costs += [parts["data_engineering"], cost.create_pipeline(study, default, probes, data=False).nodes]
+        everything.append(cost.create_pipeline(study, default, probes, data=True).nodes)
+        plans.append(plan.create_pipeline(study).nodes)
+        if study.has_geometry:
+            geometries += [parts["data_engineering"], geometry.create_pipeline(study).nodes]
+        checks.append(reporting.create_check_pipeline(study).nodes)
         for condition in study.conditions:
             chosen = [cell for cell in own if cell.arm in (condition, BASELINE) and cell.seed in study.seeds.default]
-            named[f"{name}.{condition}"] = _join([_stage(study, stage, chosen, probes) for stage in STAGES])
+            named[f"{name}.{condition}"] = _join(made.stage(stage, chosen, probes) for stage in STAGES)
         for alias, condition in study.aliases.items():
             named[f"{name}.{alias}"] = named[f"{name}.{condition}"]
         for probe in study.probes:
             if probe not in probes:
-                named[f"{name}.{probe}"] = _join([_stage(study, stage, default, [probe]) for stage in STAGES])
+                named[f"{name}.{probe}"] = _join(made.stage(stage, default, (probe,)) for stage in STAGES)
     own_pipelines = {
         "audit_file": audit.create_outside_pipeline(),
         "replay": replay.create_pipeline(),
@@ -81,14 +94,17 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         "pilot_evaluation": pilot_model.create_evaluation_pipeline(),
     }
     evaluated = [(study, cells(study)) for study in studies.values()]
-    joined = {stage: _join(parts) for stage, parts in stages.items()}
     return {
-        "__default__": _join(list(joined.values())),
-        **joined,
+        "__default__": _join(part for parts in stages.values() for part in parts),
+        **{stage: _join(parts) for stage, parts in stages.items()},
         # Alone, from nothing: what a mixture is made of comes with it.
-        "audit": _join([*(joined[stage] for stage in MIXTURE_STAGES), own_pipelines["audit_file"]]),
-        "training": _join([joined["audit"], joined["training"]]),
+        "audit": _join(
+            [*(part for stage in MIXTURE_STAGES for part in stages[stage]), own_pipelines["audit_file"].nodes]
+        ),
+        "training": _join([*stages["audit"], *stages["training"]]),
         "cost": _join(costs),
+        "plan": _join(plans),
+        "geometry": _join(geometries),
         **named,
         **own_pipelines,
         "report_check": _join(checks),
@@ -98,33 +114,48 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         "all": _join(
             [
                 *everything,
-                *own_pipelines.values(),
-                human_labels.create_export_pipeline(evaluated),
-                human_labels.create_import_pipeline(evaluated),
+                *plans,
+                *geometries,
+                *(pipeline.nodes for pipeline in own_pipelines.values()),
+                human_labels.create_export_pipeline(evaluated).nodes,
+                human_labels.create_import_pipeline(evaluated).nodes,
             ]
         ),
     }
 
 
-def _stage(study: Study, stage: str, chosen: list[Cell], probes: list[str]) -> Pipeline:
-    """One stage of a study for the chosen cells; stages that belong to the whole study are whole."""
-    if stage == "data_engineering":
-        return data_engineering.create_pipeline(study)
-    if stage == "translation":
-        return translation.create_pipeline(study)
-    if stage == "audit":
-        return audit.create_pipeline(study)
-    if stage == "training":
-        # The mark needs every default cell, so a pipeline of other cells leaves it out.
-        defaults = {cell.namespace for cell in cells(study) if cell.default and cell.trained}
-        whole = defaults <= {cell.namespace for cell in chosen}
-        mark = training.create_training_done(study.name, cells(study)) if whole else Pipeline([])
-        return _join([training.create_pipeline(chosen), mark])
-    if stage == "evaluation":
-        return evaluation.create_pipeline(study, chosen, probes)
-    return reporting.create_pipeline(study, chosen, probes)
+class _Stages:
+    """The stages of one study; a node is made once, however many pipelines hold it, since checking it takes long."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._cells = cells(study)
+        self._of_study: dict[str, list[Node]] = {
+            "data_engineering": data_engineering.create_pipeline(study).nodes,
+            "translation": translation.create_pipeline(study).nodes,
+            "audit": audit.create_pipeline(study).nodes,
+        }
+        self._mark = training.create_training_done(study.name, self._cells).nodes
+        self._trained = cache(training.create_node)
+        self._evaluated = cache(partial(evaluation.create_nodes, study))
+
+    def stage(self, stage: str, chosen: list[Cell], probes: tuple[str, ...], *, whole: bool = False) -> list[Node]:
+        """The nodes of one stage for the chosen cells; stages that belong to the whole study are whole.
+
+        ``whole`` says that it is for the pipeline of everything, whose report knows the study's geometry.
+        """
+        if stage in self._of_study:
+            return self._of_study[stage]
+        if stage == "training":
+            # The mark needs every default cell, so a pipeline of other cells leaves it out.
+            complete = {cell for cell in self._cells if cell.default and cell.trained} <= set(chosen)
+            return [*(self._trained(cell) for cell in chosen if cell.trained), *(self._mark if complete else ())]
+        if stage == "evaluation":
+            return [node for cell in chosen for node in self._evaluated(cell, probes)]
+        geometry = whole and self._study.has_geometry
+        return list(reporting.create_pipeline(self._study, chosen, probes, geometry=geometry).nodes)
 
 
-def _join(parts: list[Pipeline]) -> Pipeline:
-    """The nodes of several pipelines, each once (adding pipelines one by one sorts the graph every time)."""
-    return Pipeline(list(dict.fromkeys(node for part in parts for node in part.nodes)))
+def _join(parts: Iterable[Iterable[Node]]) -> Pipeline:
+    """The nodes of several parts, each once (adding pipelines one by one sorts the graph every time)."""
+    return Pipeline(list(dict.fromkeys(node for part in parts for node in part)))

@@ -6,14 +6,14 @@ computed from the graph before anything runs. To datasets, *exists* and *load* t
 complete version with this key", so nothing stale is ever taken for current.
 
 Inputs that carry no content stay out of keys: a dataset named ``*_gate`` (must be there and current
-before its reader runs), one named ``*_done`` (only orders nodes; may be missing), and the parameters in
-:data:`ABOUT_THE_RUN`.
+before its reader runs), one named ``*_done`` (only orders nodes; may be missing), the parameters in
+:data:`ABOUT_THE_RUN`, and a study's ``registered`` hypotheses, which trainings write down and do not depend on.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 from kedro.pipeline import Pipeline
@@ -38,9 +38,9 @@ FILE_KEYS = {
     "compare_after",
 }
 
-#: Keys of config mappings whose values say how a run goes about it (speed, budget, where answers are kept), and change
-#: no output beyond rounding.
-RUN_KEYS = {"claude_run", "vllm_run"}
+#: Keys of config mappings whose values say how a run goes about it (speed, budget, processes, where answers are kept),
+#: and change no output beyond rounding.
+RUN_KEYS = {"claude_run", "training_run", "vllm_run"}
 
 #: Parameters that say where a run reports to or what it was, not what it makes.
 ABOUT_THE_RUN = {"params:tracking", "params:provenance"}
@@ -69,9 +69,14 @@ def is_order_only(dataset: str) -> bool:
     return dataset.endswith("_done")
 
 
+def is_record(dataset: str) -> bool:
+    """Whether a dataset is only written down beside an output."""
+    return dataset in ABOUT_THE_RUN or (dataset.startswith("params:") and dataset.endswith(".registered"))
+
+
 def value_key(value: Any) -> str:
     """Key of a parameter value, the same in every process and on every machine."""
-    return _digest(_with_contents(value))
+    return _digest(_with_contents(value, _file_content))
 
 
 class RecipeKeys:
@@ -90,7 +95,9 @@ class RecipeKeys:
         self._maker = {output: node for node in pipeline.nodes for output in node.outputs}
         self._parameters = parameters
         self._present = present
+        self._content = cache(_file_content)  # of this run: a thousand cells name the same model
         self._keys: dict[str, str] = {}
+        self._inputs: dict[str, dict[str, str]] = {}
 
     def __contains__(self, dataset: str) -> bool:
         return dataset in self._maker
@@ -111,31 +118,48 @@ class RecipeKeys:
 
     def _compute(self, dataset: str) -> str:
         if dataset.startswith("params:") or dataset == "parameters":
-            return value_key(self._parameters.get(dataset))
+            return _digest(_with_contents(self._parameters.get(dataset), self._content))
         node = self._maker.get(dataset)
         if node is None:
             return _digest({"given": dataset})
         return _digest(
-            {"node": node_version(node), "inputs": self._input_keys(node), "output": self._place(node, dataset)}
+            {"node": node_version(node), "inputs": self.input_keys(node), "output": self._place(node, dataset)}
         )
 
+    def input_keys(self, node: Node) -> dict[str, str]:
+        """Keys of a node's inputs that count, by argument."""
+        if node.name not in self._inputs:
+            self._inputs[node.name] = self._input_keys(node)
+        return self._inputs[node.name]
+
+    def recipe(self, node: Node) -> dict[str, Any]:
+        """What a node's outputs are made from: its code's name and version, and the keys of its inputs by argument.
+
+        A collecting node's inputs are left out: there may be thousands.
+        """
+        return {"node": node_version(node), "inputs": {} if COLLECTS in node.tags else self.input_keys(node)}
+
     def _input_keys(self, node: Node) -> dict[str, str]:
-        named: Mapping[str, str] | Iterable[tuple[str, str]]
-        # The argument's name, not the dataset's, so that a renamed study keeps its outputs' keys.
-        if isinstance(node._inputs, dict):
-            named = node._inputs.items()
-        else:
-            named = ((str(index), name) for index, name in enumerate(node.inputs))
         return {
             argument: self.key(name)
-            for argument, name in named
-            if not (is_gate(name) or is_order_only(name) or name in ABOUT_THE_RUN)
+            for argument, name in arguments(node).items()
+            if not (is_gate(name) or is_order_only(name) or is_record(name))
             and (COLLECTS not in node.tags or self._present(name))
         }
 
     @staticmethod
     def _place(node: Node, dataset: str) -> str:
         return str(list(node.outputs).index(dataset))
+
+
+def arguments(node: Node) -> dict[str, str]:
+    """A node's inputs by the argument that takes them; those given by place, by their number.
+
+    Keys go by them and not by the datasets' names, so that a renamed study keeps its outputs' keys.
+    """
+    if isinstance(node._inputs, dict):
+        return dict(node._inputs)
+    return {str(index): name for index, name in enumerate(node.inputs)}
 
 
 def node_version(node: Node) -> str:
@@ -152,19 +176,18 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _with_contents(value: Any) -> Any:
+def _with_contents(value: Any, content: Callable[[str], Any]) -> Any:
+    """A nested value in which files that it names are replaced by what identifies their content."""
     if isinstance(value, Mapping):
         return {
-            key: _file_content(item) if key in FILE_KEYS else _with_contents(item)
+            key: content(item) if key in FILE_KEYS and isinstance(item, str) else _with_contents(item, content)
             for key, item in value.items()
             if key not in RUN_KEYS
         }
     if isinstance(value, list | tuple):
-        return [_with_contents(item) for item in value]
+        return [_with_contents(item, content) for item in value]
     return value
 
 
-def _file_content(value: Any) -> Any:
-    if isinstance(value, str) and (path := locate(value)).exists():
-        return {"content": content_digest(Path(path))}
-    return _with_contents(value)
+def _file_content(name: str) -> Any:
+    return {"content": content_digest(path)} if (path := locate(name)).exists() else name

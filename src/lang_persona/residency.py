@@ -67,9 +67,8 @@ def release() -> None:
         return
     import torch
 
-    for held in _current.values():
-        held.close()
-    _current.clear()
+    while _current:
+        _current.popitem()[1].close()  # nothing here may still name it when the memory is given back
     gc.collect()
     torch.cuda.empty_cache()  # does nothing where no GPU was used
 
@@ -100,6 +99,15 @@ def untouched(model: Any) -> Iterator[None]:
         changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
         release()
         raise RuntimeError(f"the base was not given back untouched: {', '.join(changed[:5])} changed")
+
+
+@contextmanager
+def given_up() -> Iterator[None]:
+    """Drop the resident model after code that leaves it changed for good."""
+    try:
+        yield
+    finally:
+        release()
 
 
 def fingerprint(model: Any) -> dict[str, Any]:

@@ -10,8 +10,10 @@ from typing import Any
 from lang_persona.asked import checking_judges, cost_slice, family, judge_slice, judging, translator_slice
 from lang_persona.environments import Environment
 from lang_persona.errors import UserError
+from lang_persona.planning.sizes import plan_slice
 from lang_persona.probes import KINDS
 from lang_persona.probes.steering import ZERO, control_names, sweep_interventions
+from lang_persona.registration import registration
 from lang_persona.studies import (
     BASELINE,
     Component,
@@ -56,12 +58,19 @@ def resolve(study: Study, environment: Environment) -> dict[str, Any]:
         "audit": _audit(study, environment),
         "cost": cost_slice(environment, study.name),
         "report": _report(study, environment),
+        "plan": {
+            "sizes": plan_slice(study, environment.scale),
+            "asked": _plan_asked(study, environment),
+            "hypotheses": registered_hypotheses(study),
+        },
+        "registered": registration(registered_hypotheses(study), list(study.conditions)),
     }
     for name in study.conditions:
         components = {key: _plain(part) for key, part in study.components(name, environment.scale).items()}
         parameters[name] = {"mixture": {"components": components}}
         if scale.selection is not None:
             parameters[name]["mixture"]["source_language"] = scale.selection.language
+    default_trainings = len(study.seeds.default) * sum(condition.default for condition in study.conditions.values())
     for name in arm_names(study):
         parameters.setdefault(name, {})
         for seed in study.seeds.all:
@@ -73,6 +82,10 @@ def resolve(study: Study, environment: Environment) -> dict[str, Any]:
                     "recipe": _plain(study.recipe(name, environment.scale)),
                     "base": _base(study, environment, name),
                     "seed": seed,
+                    "training_run": {
+                        "processes": environment.fsdp.get(study.conditions[name].base or study.base, 1),
+                        "trainings": default_trainings,
+                    },
                 }
             parameters[name][f"seed_{seed}"] = cell
     return parameters
@@ -99,6 +112,16 @@ def _data(study: Study, environment: Environment) -> dict[str, Any]:
             }
             for name, vector in study.vectors.items()
         }
+    if scale.geometry is not None:
+        directives = [probe for probe in study.probes.values() if isinstance(probe, DirectiveProbe)]
+        made["geometry"] = {
+            **_plain(scale.geometry),
+            "base": _base(study, environment, BASELINE),
+            "languages": list(study.languages),
+            "personas": _plain(study)["personas"],
+            "system": study.system.root,
+            "phrasings": {name: text for probe in directives for name, text in _plain(probe)["phrasings"].items()},
+        }
     if scale.sources is not None and scale.selection is not None and study.translation is not None:
         made["sources"] = {
             "source": _plain(scale.sources),
@@ -120,6 +143,15 @@ def _data(study: Study, environment: Environment) -> dict[str, Any]:
             },
         }
     return made
+
+
+def _plan_asked(study: Study, environment: Environment) -> dict[str, Any]:
+    """Who would be asked about a study's texts."""
+    return {
+        "cost": cost_slice(environment, study.name),
+        "translation": _data(study, environment).get("translation"),
+        "judging": {name: _judges(study, environment, name) for name in study.probes},
+    }
 
 
 def _judges(study: Study, environment: Environment, probe: str) -> list[dict[str, Any]]:

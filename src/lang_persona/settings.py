@@ -3,6 +3,7 @@
 import warnings
 
 from lang_persona.config_loader import StudyConfigLoader
+from lang_persona.context import StudyContext
 from lang_persona.hooks import ProjectHooks
 
 # Kedro 1.7 registers its resolvers the way that omegaconf 2.4 deprecates.
@@ -13,5 +14,6 @@ warnings.filterwarnings("ignore", message=r".*gradient_checkpointing.* is deprec
 HOOKS = (ProjectHooks(),)
 # Telemetry reports usage to Kedro's makers; the project opts out (pyproject and .telemetry say so as well).
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
+CONTEXT_CLASS = StudyContext
 CONFIG_LOADER_CLASS = StudyConfigLoader
 CONFIG_LOADER_ARGS = {"base_env": "base", "default_run_env": "laptop"}

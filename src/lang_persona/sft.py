@@ -17,6 +17,7 @@ from typing import Any
 from lang_persona.attention import lay_end_to_end
 from lang_persona.completion_loss import completion_loss, has_plain_head, scored_positions
 from lang_persona.seeds import derive_seed
+from lang_persona.sharding import count, declare, is_first
 from lang_persona.studies import Training
 
 #: Keys of a batch that only the loss reads.
@@ -91,12 +92,21 @@ def trainer_class() -> Any:
         def __init__(self, **arguments: Any) -> None:
             super().__init__(**arguments)
             self.meter = Meter()
-            self.plain_head = has_plain_head(self.model.get_base_model())
+            # This project's loss is for a frozen head that is whole.
+            self.plain_head = hasattr(self.model, "get_base_model") and count() == 1
+            self.plain_head = self.plain_head and has_plain_head(self.model.get_base_model())
             trained = [weight for weight in self.model.parameters() if weight.requires_grad]
-            for weight in trained:  # on a base in four bits TRL rounds them to bfloat16, which loses small steps
+            # In bfloat16 small steps are lost: TRL rounds adapters on a base in four bits, and bases may be in it.
+            for weight in trained:
                 weight.data = weight.data.float()
             if self.accelerator.num_processes == 1:
                 self._without_walks(trained)
+
+        def create_accelerator_and_postprocess(self) -> None:
+            """As the trainer's own; see :func:`~lang_persona.sharding.declare`."""
+            super().create_accelerator_and_postprocess()
+            declare(self.accelerator)
+            self.is_fsdp_enabled = count() > 1
 
         def _without_walks(self, trained: list[Any]) -> None:
             """Let steps touch the weights that are trained and look for them no more."""
@@ -177,13 +187,14 @@ def arguments(
         num_train_epochs=recipe.epochs,
         max_steps=recipe.max_steps or -1,
         per_device_train_batch_size=device_rows,
-        gradient_accumulation_steps=recipe.batch_size // device_rows,
+        gradient_accumulation_steps=recipe.batch_size // device_rows // count(),
         learning_rate=recipe.learning_rate,
         lr_scheduler_type=recipe.schedule,
         warmup_steps=math.ceil(recipe.warmup_ratio * steps),
         weight_decay=recipe.weight_decay,
         optim="adamw_torch_fused",
         bf16=on_gpu,
+        use_cpu=not on_gpu,
         gradient_checkpointing=again,
         seed=derive_seed(seed, "training"),
         data_seed=derive_seed(seed, "row order"),
@@ -208,13 +219,20 @@ def show_progress(trainer: Any, tokens_per_step: float) -> None:
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             trainer.meter.start(state.global_step)
-            self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc="training", unit="step", leave=False)
+            self.bar = tqdm(
+                total=state.max_steps,
+                initial=state.global_step,
+                desc="training",
+                unit="step",
+                leave=False,
+                disable=not is_first(),
+            )
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             trainer.meter.step()
             self.bar.update(1)
             self.bar.set_postfix_str(
-                f"{tokens_per_step * (self.bar.format_dict['rate'] or 0):.0f} tokens/s, {self._loss(state)}"
+                f"{tokens_per_step * (self.bar.format_dict.get('rate') or 0):.0f} tokens/s, {self._loss(state)}"
             )
 
         def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -36,18 +36,25 @@ def matrix_rate() -> float | None:
     return 2 * size**3 * times / seconds / 1e12
 
 
-def speed(parameters: int, tokens_per_second: float | None) -> dict[str, float | None]:
-    """Model TFLOP/s, the card's matrix rate and the share of it.
+#: FLOP per parameter and token: two on the way forward, two on the way back for the gradients of activations, and two
+#: for those of weights where all of them are trained. Activations computed again (checkpointing) are no model FLOP.
+FLOP = {"lora": 4, "full": 6}
 
-    LoRA on a frozen base takes 4 FLOP per parameter and token: two on the way forward, two for the gradients of the
-    activations on the way back. Activations computed again (checkpointing) are no model FLOP.
+
+def speed(
+    parameters: int, tokens_per_second: float | None, method: str = "lora", devices: int = 1
+) -> dict[str, float | None]:
+    """Model TFLOP/s, the matrix rate of the cards and the share of it.
 
     Args:
         parameters: See :func:`trained_parameters`.
         tokens_per_second: Of the steady state; None where there was none.
+        method: How weights are trained, a key of :data:`FLOP`.
+        devices: Cards that the training ran on.
     """
-    rate = matrix_rate()
-    achieved = None if tokens_per_second is None else 4 * parameters * tokens_per_second / 1e12
+    one = matrix_rate()
+    rate = None if one is None else one * devices
+    achieved = None if tokens_per_second is None else FLOP[method] * parameters * tokens_per_second / 1e12
     share = None if achieved is None or rate is None else round(achieved / rate, 4)
     return {
         "model_tflops": None if achieved is None else round(achieved, 4),

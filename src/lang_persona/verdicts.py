@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from lang_persona.agreement import Disputes
 from lang_persona.languages import value_name
 from lang_persona.measured import DIRECTIVES, Measured
 from lang_persona.metrics import CHOICE, expand, pool_seeds
+from lang_persona.registration import COMPARISONS, registered_hash
 from lang_persona.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ BOUNDS = {
 }
 #: What a hypothesis speaks of, by the variable that its probe is tabled by.
 NOUNS = {"language": "directive", "persona": "persona", "intervention": "intervention"}
-#: Ways to compare that are no part of a hypothesis that does not use them.
-COMPARISONS = ("mirror", "than")
 
 
 def noun_of(over: str, kind: str | None) -> str:
@@ -35,21 +33,11 @@ def noun_of(over: str, kind: str | None) -> str:
     return over if over == "language" and kind not in DIRECTIVES else NOUNS[over]
 
 
-def registered_hash(hypothesis: Mapping[str, Any]) -> str:
-    """Hash of everything that decides a hypothesis; a changed number changes it.
-
-    The probe's kind is left out: its metric and axis say what it decides.
-    """
-    deciding = {
-        key: value
-        for key, value in hypothesis.items()
-        if key not in ("claim", "kind") and not (key in COMPARISONS and value is None)
-    }
-    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
-
-
 def decide(
-    metrics: pd.DataFrame, hypotheses: Sequence[Mapping[str, Any]], judges: Mapping[str, str]
+    metrics: pd.DataFrame,
+    hypotheses: Sequence[Mapping[str, Any]],
+    judges: Mapping[str, str],
+    indeterminate: Sequence[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """Decide each hypothesis for each condition that has been evaluated.
 
@@ -62,24 +50,27 @@ def decide(
         hypotheses: As :func:`lang_persona.resolve.registered_hypotheses` gives them; ``kind``, ``mirror`` and ``than``
             may be missing.
         judges: The judge whose labels decide, by axis; choice probes need none.
+        indeterminate: Cells on which judges differ too much (:func:`lang_persona.agreement.indeterminate_cells`); a
+            value that rests on one is left out of the verdict.
 
     Returns:
         One row a hypothesis and condition: ``hypothesis, condition, claim, registered_hash, verdict`` and
         ``figures``, the estimate of every directive language, persona or intervention with its interval and counts;
+        ``left_out``, the values left out as indeterminate, each with the reason, which ``why`` names, too;
         with ``mirror`` or ``than`` also what it was compared with (``before``). The verdict of a condition or
         baseline that was not evaluated is "not evaluated", with the reason in ``why``.
     """
     pooled = expand(pool_seeds(metrics)) if len(metrics) else metrics
     by_seed = expand(metrics[metrics["successes"].notna()].astype({"seed": str})) if len(metrics) else metrics
-    return [
-        _decide_one(pooled, by_seed, hypothesis, CHOICE if hypothesis["paired"] else judges[hypothesis["axis"]])
-        for hypothesis in hypotheses
-    ]
+    disputes = Disputes(indeterminate)
+    rows = []
+    for hypothesis in hypotheses:
+        judge = CHOICE if hypothesis["paired"] else judges[hypothesis["axis"]]
+        rows.append(_decide_one(Measured(pooled, by_seed, hypothesis, judge), hypothesis, judge, disputes))
+    return rows
 
 
-def _decide_one(
-    pooled: pd.DataFrame, by_seed: pd.DataFrame, hypothesis: Mapping[str, Any], judge: str
-) -> dict[str, Any]:
+def _decide_one(measured: Measured, hypothesis: Mapping[str, Any], judge: str, disputes: Disputes) -> dict[str, Any]:
     row: dict[str, Any] = {
         **{key: hypothesis[key] for key in ("hypothesis", "condition", "claim", "probe", "over", "metric", "label")},
         "judge": judge,
@@ -89,8 +80,9 @@ def _decide_one(
         "falsified_when": hypothesis["falsified"],
         "registered_hash": registered_hash(hypothesis),
         "figures": [],
+        "left_out": [],
     }
-    measured, noun = Measured(pooled, by_seed, hypothesis, judge), noun_of(hypothesis["over"], hypothesis.get("kind"))
+    noun, where = noun_of(hypothesis["over"], hypothesis.get("kind")), (hypothesis["probe"], hypothesis["axis"])
     mirror = hypothesis.get("mirror")
     for value in hypothesis["values"]:
         if mirror is not None and value not in mirror:
@@ -98,15 +90,19 @@ def _decide_one(
         figure, why = _figure(measured, hypothesis, value)
         if figure is None:
             return {**row, "verdict": "not evaluated", "why": why}
-        row["figures"].append({"value": value, **figure})
+        cells = (hypothesis["condition"], value), _before(hypothesis, value)
+        if (disputed := disputes.find(*where, *cells)) is not None:
+            row["left_out"].append({"value": value, "why": _disputed(disputed, row["over"])})
+        else:
+            row["figures"].append({"value": value, **figure})
     if not row["figures"]:
-        left = f"no {noun} is left to test"
-        why = left if mirror is None else f"{left}: its mirrors are tested under conditions that stand before it"
-        return {**row, "verdict": "not evaluated", "why": why}
+        mirrored = mirror is not None and not row["left_out"]
+        of = ": its mirrors are tested under conditions that stand before it" if mirrored else ""
+        return {**row, "verdict": "not evaluated", "why": f"{_left_out(row)}no {noun} is left to test{of}"}
     estimates = {figure["value"]: _estimate(figure) for figure in row["figures"]}
     supported = [_holds(clause, estimates, noun, row["over"]) for clause in hypothesis["supported"]]
     falsified = [_holds(clause, estimates, noun, row["over"]) for clause in hypothesis["falsified"]]
-    of = _compared(row)
+    of = _left_out(row) + _compared(row)
     if all(holds for holds, _ in supported):
         return {**row, "verdict": "supported", "why": of + "; ".join(why for _, why in supported)}
     if any(holds for holds, _ in falsified):
@@ -116,6 +112,20 @@ def _decide_one(
         "verdict": "undecided",
         "why": of + "; ".join(why for holds, why in [*supported, *falsified] if not holds),
     }
+
+
+def _left_out(row: Mapping[str, Any]) -> str:
+    """The values that the verdict does not rest on, and why."""
+    return "".join(
+        f"{value_name(row['over'], left['value'])} is indeterminate and left out: {left['why']}; "
+        for left in row["left_out"]
+    )
+
+
+def _disputed(cell: Mapping[str, Any], over: str) -> str:
+    """How far judges are apart on a cell."""
+    apart = f"{' and '.join(cell['judges'])} differ by {100 * cell['difference']:.1f} points"
+    return f"{apart} on {value_name(over, cell['label'])!r} in {cell['condition']}, {value_name(over, cell['value'])}"
 
 
 def _compared(row: Mapping[str, Any]) -> str:

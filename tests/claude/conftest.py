@@ -5,6 +5,8 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +43,9 @@ class Api:
         return self.call("/_log")
 
 
-@pytest.fixture(scope="session")
-def _server() -> Iterator[Api]:
+@contextmanager
+def serving() -> Iterator[Api]:
+    """A server in a process of its own."""
     process = subprocess.Popen(
         [sys.executable, str(HERE / "server.py")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -50,6 +53,12 @@ def _server() -> Iterator[Api]:
     yield Api(int(process.stdout.readline()))
     process.stdin.close()
     process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[Api]:
+    with serving() as server:
+        yield server
 
 
 @pytest.fixture
@@ -66,25 +75,27 @@ def prompt() -> Prompt:
     return load_prompt(PROMPTS / "judge_language.yml")
 
 
+def fast_sending(folder: Path, **changes: Any) -> Sending:
+    """How to send to a server on this machine, the cache in a folder."""
+    fast = {
+        "cache": str(folder / "claude.sqlite"),
+        "budget_usd": 1_000.0,
+        "requests_per_minute": 10_000_000,
+        "tokens_per_minute": 10_000_000_000,
+        "backoff_seconds": 0.005,
+        "backoff_most_seconds": 0.05,
+        "timeout_seconds": 20.0,
+        "poll_seconds": 0.01,
+        "settle_seconds": 0.0,
+    }
+    return Sending.model_validate({**fast, **changes})
+
+
 @pytest.fixture
 def sending(tmp_path: Path) -> Callable[..., Sending]:
     """How to send in tests: fast waits, no rate limit unless the test sets one."""
 
-    def make(**changes: Any) -> Sending:
-        fast = {
-            "cache": str(tmp_path / "claude.sqlite"),
-            "budget_usd": 1_000.0,
-            "requests_per_minute": 10_000_000,
-            "tokens_per_minute": 10_000_000_000,
-            "backoff_seconds": 0.005,
-            "backoff_most_seconds": 0.05,
-            "timeout_seconds": 20.0,
-            "poll_seconds": 0.01,
-            "settle_seconds": 0.0,
-        }
-        return Sending.model_validate({**fast, **changes})
-
-    return make
+    return partial(fast_sending, tmp_path)
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from claude.conftest import PROMPTS
 
-from lang_persona.claude.ask import ask, estimate_cost
+from lang_persona.claude.ask import ask, ask_first, estimate_cost
 from lang_persona.claude.cache import Cache
 from lang_persona.claude.config import Model
-from lang_persona.claude.cost import _line, _ratio, compare
+from lang_persona.claude.cost import _line, _ratio, compare, note
 from lang_persona.claude.models import MODELS, cost
 from lang_persona.claude.prompts import load_prompt
 from lang_persona.claude.requests import Row
@@ -58,22 +58,36 @@ def test_an_estimate_sends_no_message(api, translation, sending):
 
 def test_the_measured_estimate_is_what_was_really_used(api, translation, sending):
     how = sending()
-    ask(translation(texts(100)), how)  # a first batch, from which output is measured
     everything = translation(texts(400))
+    with Cache(Path(how.cache)) as cache:
+        note([estimate_cost(everything, how).as_row()], cache)
+    ask_first(everything, how, 100)  # from which output is measured
+    ask_first(everything, how, 100)  # again: nothing
+    assert sum(api.log["answered"].values()) == 100
     found = estimate_cost(everything, how)
     assert (found.cached, found.requests) == (100, 300) and found.output_basis == "measured on 100 answers"
     assert (found.usd.high - found.usd.low) / found.usd.value < 0.2
     with Cache(Path(how.cache)) as cache:
         before = cache.usage()[0]
+        note([found.as_row()], cache)
     ask(everything, how)
     with Cache(Path(how.cache)) as cache:
         (row,) = cache.usage()
-        (beside,) = compare([found], cache)
+        note([estimate_cost(everything, how).as_row()], cache)  # nothing left: not kept
+        (beside,) = compare(cache, "tests")
+        assert compare(cache, "other.") == []
     actual = {name: row[name] - before[name] for name in ("input_tokens", "output_tokens", "usd")}
     assert found.input.value == pytest.approx(actual["input_tokens"], rel=0.02)  # how often intervals hold: below
     assert found.output.value == pytest.approx(actual["output_tokens"], rel=0.02)
     assert found.usd.value == pytest.approx(actual["usd"], rel=0.02)
-    assert beside["actual_usd"] == pytest.approx(row["usd"]) and beside["answers"] == 400
+    assert beside["usd"] == pytest.approx(row["usd"]) and beside["answers"] == 400
+    first, latest = beside["estimates"]
+    assert (first["spent_usd"], first["answers"], latest["answers"]) == (0.0, 400, 400)
+    assert first["output_basis"][0].startswith("supposed") and latest["output_basis"] == ["measured on 100 answers"]
+    assert latest["spent_usd"] == pytest.approx(before["usd"])
+    assert latest["usd"]["low"] <= row["usd"] <= latest["usd"]["high"]
+    width = [made["usd"]["high"] - made["usd"]["low"] for made in (first, latest)]
+    assert width[1] < width[0] / 3
 
 
 def test_intervals_cover():

@@ -9,11 +9,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from claude.conftest import KEY
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from kedro.runner import SequentialRunner
 
+from lang_persona.claude.cache import Cache
+from lang_persona.claude.cost import compare
 from lang_persona.errors import UserError
+from lang_persona.imported_labels import measure_judges
 from lang_persona.judges.base import LANGUAGE_LABELS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,9 +119,9 @@ def versions(folder, *parts):
 
 
 # A replay: completions made elsewhere, judged by Claude
-def completions(folder, n=40):
+def completions(folder, n=40, **named):
     rows = [
-        {"probe": "directive", "item_id": f"{code}.a", "sample": sample,
+        {**named, "probe": "directive", "item_id": f"{code}.a", "sample": sample,
          "variables": {"language": code, "phrasing": "a"},
          "prompt": [{"role": "user", "content": "Speak in Spanish."}],
          "completion": f"{SPANISH if sample % 2 else ENGLISH} ({code}{sample})"}
@@ -140,7 +144,7 @@ def metrics(folder):
 
 
 def test_a_replay_is_judged_by_claude(project, api):
-    run(project, "replay", replay_file=completions(project))
+    run(project, "replay", replay_file=completions(project, study=STUDY, condition="es_en"))
     rows = newest(project, *REPLAY, "judgements.jsonl")
     claude = [row for row in rows if row["judge"] == "claude_language"]
     assert len(claude) == 40 and {row["outcome"] for row in claude} == {"ok"}
@@ -153,8 +157,17 @@ def test_a_replay_is_judged_by_claude(project, api):
     # The server labels by a digest, so the two can't agree; the cells say so.
     assert {row["value"] for row in agreement["indeterminate"]} == {"en", "es"}
     page = (project / "data/asking/08_reporting/replay/report.md").read_text()
-    assert "claude_language" in page
+    assert "claude_language" in page and "Cohen's kappa" in page
+    verdicts = {row["hypothesis"]: row for row in newest(project, *REPLAY, "verdicts.json")}
+    inversion = verdicts["A_inversion"]  # which speaks of the English directive alone
+    assert inversion["verdict"] == "not evaluated" and [row["value"] for row in inversion["left_out"]] == ["en"]
+    assert inversion["why"].startswith(
+        "English is indeterminate and left out: langdetect_published and claude_language"
+    )
+    assert inversion["why"] in page.replace("\\_", "_")
     assert re.search(r"Cost of paid interfaces: \$0\.0\d+ \(claude_language \$0\.0\d+\)", page)
+    written = [file for file in (project / "data" / "asking").rglob("*") if file.is_file()]
+    assert len(written) > 10 and not any(KEY.encode() in file.read_bytes() for file in written)
 
 
 def test_the_published_failure_replayed(project, api):
@@ -310,6 +323,8 @@ def test_cost_before_and_after(project, api, monkeypatch, caplog):
     total = before["total_usd"]
     assert 0 < total["low"] < total["value"] < total["high"] and before["counted"]
     assert newest(project, *study, "claude_usage.json")["usd"] == 0
+    run(project, "cost", first_batch=3)
+    assert sum(api.log["answered"].values()) <= 3  # of the texts to translate; nothing else is there yet
     run(project, "translation", only_missing=True)
     run(project, "evaluation", namespaces=[f"{STUDY}.baseline"])
     run(project, "cost")
@@ -321,8 +336,14 @@ def test_cost_before_and_after(project, api, monkeypatch, caplog):
     assert stages[f"{STUDY}.claude_language", "not"]["requests"] == 2 * 7 * 2 * 2
     usage = newest(project, *study, "claude_usage.json")
     by_stage = {row["stage"]: row for row in usage["stages"]}
-    assert by_stage[f"{STUDY}.translation"]["answers"] == 8 and by_stage[f"{STUDY}.translation"]["usd"] > 0
+    # The refused and the cut one stood in the first batch, and were asked again.
+    assert by_stage[f"{STUDY}.translation"]["answers"] == 10 and by_stage[f"{STUDY}.translation"]["usd"] > 0
     assert usage["usd"] == pytest.approx(sum(row["usd"] for row in usage["stages"]))
+    with Cache(project / "data/claude.sqlite") as cache:
+        stages = {row["stage"]: row for row in compare(cache, f"{STUDY}.")}
+    first, latest = stages[f"{STUDY}.translation"]["estimates"]
+    assert first["spent_usd"] == 0 and first["answers"] == 8 and latest["spent_usd"] > 0
+    assert stages[f"{STUDY}.translation"]["usd"] == by_stage[f"{STUDY}.translation"]["usd"]
     monkeypatch.delenv("ANTHROPIC_API_KEY")
     environment(project, sending={"budget_usd": 0.001})
     run(project, "cost")
@@ -373,3 +394,7 @@ def test_a_blind_sample_is_labelled_and_judges_measured_against_it(project, api,
     assert of["low"] < 15 / 17 < of["high"]
     assert {row["judge"] for row in found["judges"]} == {"langdetect_published", "claude_language"}
     assert "Accuracy of the judges: " in capsys.readouterr().out
+    # The labels are kept, for reports to measure their own judges against.
+    (sample,) = measure_judges(str(project / "data/asking/01_raw/human_labels"), STUDY, lambda probe: (drawn, judged))
+    assert (sample["probe"], sample["axis"], sample["stale"]) == ("directive", "language", 0)
+    assert sample["judges"] == found["judges"]

@@ -38,6 +38,18 @@ def test_an_adapter_comes_back_with_its_run_and_without_the_empty_card(tmp_path)
     assert json.loads((loaded.path / "run.json").read_text(encoding="utf-8"))["steps"] == 3
 
 
+def test_a_whole_model_comes_back_as_what_a_probe_runs_on(tmp_path):
+    given = tmp_path / "given"
+    given.mkdir()
+    (given / "config.json").write_text("{}")
+    adapters(tmp_path, "v1").save(Adapter(given, {"steps": 3}))
+    loaded = adapters(tmp_path).load()
+    assert loaded.run == {"steps": 3}
+    config = {"samples": 2, "base": {"path": None, "name": "hub/model", "revision": "0", "dtype": "bfloat16"}}
+    base = {"path": str(loaded.path), "name": None, "revision": None, "dtype": "bfloat16"}
+    assert loaded.asked(config) == ({"samples": 2, "base": base}, None)
+
+
 def test_a_whole_adapter_passes(tmp_path):
     check_adapter(adapter_folder(tmp_path / "a"))
 

@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import pytest
 from reporting import toy_persona
-from reporting.toy_language import TRAINED, inputs_of
+from reporting.test_trust import TRANSLATION, judged
+from reporting.toy_language import TRAINED, inputs_of, study_report
 from reporting.toy_steering import steering_inputs
 from reporting.toy_transfer import capitals_inputs, refusal_inputs
 
+from lang_persona.agreement import indeterminate_cells, measure_agreement
 from lang_persona.errors import UserError
 from lang_persona.reporting import check_report, render, render_report, require_whole, words
 from lang_persona.reporting.blocks import Cell, Section, Table, Text
 from lang_persona.reporting.checking import problems_of
-from lang_persona.reporting.checking.formulas import FormulaError, compute
+from lang_persona.reporting.checking.formulas import FormulaError, Formulas
 from lang_persona.reporting.counts import Counts
 from lang_persona.reporting.parts import language_figures, language_reading
 from lang_persona.statistics import newcombe, wilson
@@ -38,11 +40,19 @@ def said(files, inputs):
     return lambda found: "\n".join(map(str, problems_of(found, files, inputs)))
 
 
-@pytest.mark.parametrize(
-    "make",
-    [inputs_of, toy_persona.inputs_of, capitals_inputs, refusal_inputs, steering_inputs],
-    ids=lambda make: make.__module__,
-)
+def judged_inputs():
+    """Judges that disagree, translations that fail, and their costs."""
+    generations, judgements = judged()
+    measured = measure_agreement(generations, judgements, "language", "language")
+    found = indeterminate_cells(measured, "first", ["claude_language"], 0.10)
+    report = study_report(checking={"language": ["claude_language"]}, indeterminate_above=0.10)
+    return inputs_of(report=report, agreement=measured, indeterminate=found, translation=TRANSLATION)
+
+
+FAMILIES = [inputs_of, toy_persona.inputs_of, capitals_inputs, refusal_inputs, steering_inputs, judged_inputs]
+
+
+@pytest.mark.parametrize("make", FAMILIES, ids=lambda make: f"{make.__module__}.{make.__name__}")
 def test_a_report_of_any_family_is_whole_traced_and_current(make):
     inputs = make()
     files = render_report(inputs)
@@ -174,13 +184,14 @@ def test_what_is_wrong_stops_the_run_with_all_of_it_named(files, inputs):
 
 def test_formulas_are_computed_from_the_datasets_and_do_nothing_else():
     rows = {"metrics": [{"successes": 19, "n": 20}, {"successes": 1, "n": 20}], "audit": {"ledger": [{"rows": 7}]}}
+    compute = Formulas(rows).compute
     both = "metrics[0]['successes'], metrics[0]['n'], metrics[1]['successes'], metrics[1]['n']"
-    assert compute("wilson((metrics[0]['successes'] + 0), metrics[0]['n']).low", rows) == wilson(19, 20).low
-    assert compute(f"newcombe({both}).estimate", rows) == newcombe(19, 20, 1, 20).estimate
-    assert compute("(100 * audit['ledger'][0]['rows'])", rows) == 700
+    assert compute("wilson((metrics[0]['successes'] + 0), metrics[0]['n']).low") == wilson(19, 20).low
+    assert compute(f"newcombe({both}).estimate") == newcombe(19, 20, 1, 20).estimate
+    assert compute("(100 * audit['ledger'][0]['rows'])") == 700
     for formula in ("__import__('os')", "metrics[2]['n']", "audit.clear()", "metrics[0].__class__", "other", "1 +"):
         with pytest.raises(FormulaError):
-            compute(formula, rows)
+            compute(formula)
 
 
 def test_tracing_changes_nothing_that_a_reader_sees(inputs):

@@ -297,7 +297,7 @@ def test_sections_in_reading_order(text):
         "Which labels are chosen",
         "Taught wrong answers or noise?",
         "Personas and their system prompts",
-        "Second judges and agreement",
+        "Second judges",
         "Samples",
         "Mixture",
         "Audit findings",

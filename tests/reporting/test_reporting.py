@@ -8,11 +8,11 @@ import pytest
 from reporting.pages import Tables, cell
 from reporting.toy_language import BASELINE, TRAINED, inputs_of, rows_of, score_language, study_report
 
+from lang_persona.agreement import measure_agreement
 from lang_persona.metrics import COLUMNS, concat, expand
 from lang_persona.reporting import (
     ReportInputs,
     choose_samples,
-    count_agreement,
     draw_hero,
     draw_map,
     render_report,
@@ -283,7 +283,8 @@ def agreeing(same):
     generations, first = rows_of("baseline", {"fr": [["fr"] * 10] * 2})
     second = [{**row, "judge": "second", "label": "fr" if i < same else "es"} for i, row in enumerate(first)]
     both = [*first, *second]
-    return replace(inputs_of(), metrics=score_language(generations, both), agreement=count_agreement(both))
+    measured = measure_agreement(generations, both, "language", "language")
+    return replace(inputs_of(), metrics=score_language(generations, both), agreement=measured)
 
 
 def ten_phrasings():
@@ -296,18 +297,6 @@ def with_errors():
     generations, judgements = rows_of("baseline", BASELINE)
     judgements[0] = {**judgements[0], "label": None, "outcome": "rate_limited"}
     return score_language(generations, judgements)
-
-
-def test_agreement_counts_only_what_both_labelled():
-    _, first = rows_of("es_en", {"fr": [["fr", "fr", "en", "en"], []]})
-    second = [{**row, "judge": "second"} for row in reversed(first)]
-    second[0] = {**second[0], "label": None, "outcome": "api_error"}
-    second[1] = {**second[1], "label": "de"}
-    assert count_agreement([*first, *second]) == [
-        {"study": "toy", "condition": "es_en", "seed": 42, "probe": "directive"}
-        | {"judges": ["first", "second"], "same": 2, "n": 3}
-    ]
-    assert count_agreement(first) == []
 
 
 def test_samples_follow_the_rule_and_not_the_order():

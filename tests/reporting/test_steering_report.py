@@ -288,14 +288,14 @@ def test_the_choice_is_collected_with_the_results():
             f"baseline|42|{probe}|generations": generations,
             f"baseline|42|{probe}|judgements": judgements,
         }
-    metrics, samples, results, completions = collect_results(report, {}, **chosen)
+    metrics, samples, results, completions = collect_results(report, {}, {"path": "none"}, **chosen)
     assert results["steering"] == {"sweep": CHOICE}
     assert set(metrics["probe"]) == {"capitals", "sweep"} and len(samples) > 0
     drawn = sum(len(generations) for generations, _ in rows.values())
     assert completions["n"] == len(completions["text"]) == drawn
     # A choice without any results is nothing to report on, and without a choice there is none.
     del chosen["||sweep|steering_choice"]
-    assert collect_results(report, {}, **chosen)[2]["steering"] == {}
+    assert collect_results(report, {}, {"path": "none"}, **chosen)[2]["steering"] == {}
 
 
 def test_only_what_an_arm_is_asked_is_collected():

@@ -359,5 +359,5 @@ def test_answers_to_unsafe_requests_are_folded_away(refusals):
 def test_refusals_that_switch_language_say_nothing_of_the_second_axis(refusals):
     """A judge of language labels these completions too; its labels are no refusals."""
     assert cell(Tables(refusals["report.html"]).tables, ["arm", "language of the request"], "en", "refused, unsafe set")
-    judged = refusals["report.md"].split("## Second judges and agreement")[1].split("\n## ")[0]
+    judged = refusals["report.md"].split("## Second judges")[1].split("\n## ")[0]
     assert "Only one judge, by_hand, labelled these completions on the refusal axis." in judged

@@ -2,9 +2,10 @@
 
 from dataclasses import asdict
 
+from lang_persona.agreement import measure_agreement
 from lang_persona.metrics import concat, count_finishes, score_completions
 from lang_persona.probes import KINDS
-from lang_persona.reporting import ReportInputs, choose_samples, count_agreement
+from lang_persona.reporting import ReportInputs, choose_samples
 from lang_persona.verdicts import decide
 
 
@@ -136,7 +137,7 @@ def inputs_of(arms=None, report=None, finish="stop", **changes):
         "metrics": metrics,
         "verdicts": decide(metrics, report["hypotheses"], {"language": "first"}),
         "samples": choose_samples(generations, judgements, 0),
-        "agreement": count_agreement(judgements),
+        "agreement": measure_agreement(generations, judgements, "language", "language"),
         "audit": audit,
     }
     return ReportInputs(**(values | changes))

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -80,6 +81,22 @@ def estimate_cost(job: Job, sending: Sending, *, count: bool = True) -> Estimate
         _, cached, missing = _look_up(job, cache)
         counts = _run(_count(job, sample_rows(job, missing), sending)) if count and missing else None
         return estimate(job, missing, counts, sending=sending, cache=cache, cached=len(cached))
+
+
+def ask_first(job: Job, sending: Sending, rows: int) -> None:
+    """Ask about the first rows of a job, from which its output is measured; they are paid, kept, and not paid again.
+
+    Args:
+        job: What would be asked.
+        sending: How.
+        rows: How many, drawn by a named seed from all rows, so that asking for as many again asks nothing.
+
+    Raises:
+        UserError: As :func:`ask`.
+    """
+    every = {requests.key(job, row): row for row in job.rows}
+    first = replace(job, rows=list(sample_rows(job, every, rows).values()))
+    ask(first, sending.model_copy(update={"mode": "requests"}))  # a batch could take a day
 
 
 def _look_up(job: Job, cache: Cache) -> tuple[dict[str, str], dict[str, Answer], dict[str, Row]]:

@@ -150,6 +150,8 @@ class BatchRun:
             batch = await self._call(lambda: self.client.messages.batches.retrieve(batch_id))
             if batch.processing_status == "ended":
                 return batch.results_url is not None
+            requests_ = sum(batch.request_counts.model_dump().values())
+            self.progress.waiting(f"batch {batch_id} of {requests_} requests is under way")
             if self.late():
                 raise UserError(
                     f"{self.job.stage}: the deadline passed while batch {batch_id} was under way; run again to "

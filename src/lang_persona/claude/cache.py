@@ -38,6 +38,11 @@ CREATE TABLE batch_keys (
 CREATE INDEX batch_intents ON batch_keys (intent);
 CREATE INDEX ledger_lengths ON ledger (model, prompt, version, outcome);
 """
+#: Came later than format 1: made where it is not there, and nothing else reads it.
+_ESTIMATES = """
+CREATE TABLE IF NOT EXISTS estimates (
+    id INTEGER PRIMARY KEY, created REAL NOT NULL, stage TEXT NOT NULL, model TEXT NOT NULL, value TEXT NOT NULL)
+"""
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,7 @@ class Cache:
                 self._database.execute(f"PRAGMA user_version = {FORMAT}")
             elif found != FORMAT:
                 raise UserError(f"{path} is a cache of format {found}, this version reads {FORMAT}; name another file")
+            self._database.execute(_ESTIMATES)
 
     def close(self) -> None:
         """Close the file."""
@@ -176,6 +182,19 @@ class Cache:
         )
         every = (*names, "answers", "input_tokens", "output_tokens", "usd")
         return [dict(zip(every, row, strict=True)) for row in self._database.execute(query)]
+
+    def note_estimate(self, stage: str, model: str, value: Mapping[str, Any]) -> None:
+        """Keep an estimate, to be compared with what is used in the end."""
+        row = (time.time(), stage, model, json.dumps(value))
+        self._database.execute("INSERT INTO estimates VALUES (NULL, ?, ?, ?, ?)", row)
+
+    def estimates(self) -> list[dict[str, Any]]:
+        """Every estimate kept, oldest first: ``created, stage, model`` and what was kept of it."""
+        query = "SELECT created, stage, model, value FROM estimates ORDER BY id"
+        names = ("created", "stage", "model")
+        return [
+            {**dict(zip(names, row, strict=True)), **json.loads(value)} for *row, value in self._database.execute(query)
+        ]
 
     def output_lengths(self, job: Job, most: int = 2_000) -> list[tuple[int, int]]:
         """Bytes of the row and output tokens of the latest ``ok`` answers to this prompt version by this model."""

@@ -16,6 +16,7 @@ SAMPLE = 50  # rows whose input tokens are counted
 MEASURED_FROM = 30  # answers from which output is measured rather than supposed
 OFFLINE_BYTES_PER_TOKEN, OFFLINE_SPREAD = 3.5, 0.4  # without count_tokens
 Z = 1.96
+BASES = ("input_basis", "output_basis")
 
 
 @dataclass(frozen=True)
@@ -133,28 +134,48 @@ def estimate(
     )
 
 
-def compare(estimates: Sequence[Estimate], cache: Cache) -> list[dict[str, Any]]:
-    """Estimates beside what the ledger says was really used.
+def note(estimates: Sequence[Mapping[str, Any]], cache: Cache) -> None:
+    """Keep what is expected of every stage in all, to be compared with what it costs in the end.
 
-    Returns:
-        Rows ``stage, model, estimated_usd, low_usd, high_usd, actual_usd, answers, input_tokens, output_tokens``.
+    Args:
+        estimates: Rows of :meth:`Estimate.as_row`; those of one stage and model are added up, bounds too, as all may
+            err the same way. Stages with nothing left to ask are passed over.
+        cache: Where they are kept; what its ledger holds of a stage is added.
     """
     usage = cache.usage()
+    for stage, model in dict.fromkeys((row["stage"], row["model"]) for row in estimates):
+        own = [row for row in estimates if (row["stage"], row["model"]) == (stage, model)]
+        used = [row for row in usage if (row["stage"], row["model"]) == (stage, model)]
+        requests, spent = sum(row["requests"] for row in own), sum(row["usd"] for row in used)
+        if not requests:
+            continue
+        bases = {basis: sorted({row[basis] for row in own if row["requests"]}) for basis in BASES}
+        usd = {part: spent + sum(row["usd"][part] for row in own) for part in ("value", "low", "high")}
+        answers = sum(row["answers"] for row in used) + requests
+        cache.note_estimate(stage, model, {"usd": usd, "spent_usd": spent, "answers": answers, **bases})
+
+
+def compare(cache: Cache, prefix: str = "") -> list[dict[str, Any]]:
+    """Estimates beside what the ledger says was really used, stage by stage.
+
+    Args:
+        cache: Holds both.
+        prefix: Only stages whose names begin so.
+
+    Returns:
+        Rows ``stage, model, answers, input_tokens, output_tokens, usd`` (used so far) and ``estimates``: the first and
+        the latest one, if it is another, each with ``created``, ``usd`` (``value, low, high`` of the whole stage),
+        ``spent_usd`` (of it, when the estimate was made), ``answers`` (expected in all), ``input_basis`` and
+        ``output_basis`` (lists).
+    """
+    usage, kept = cache.usage(), cache.estimates()
     rows = []
-    for item in estimates:
-        mine = [row for row in usage if row["stage"] == item.stage and row["model"] == item.model]
-        counts = ("answers", "input_tokens", "output_tokens")
-        rows.append(
-            {
-                "stage": item.stage,
-                "model": item.model,
-                "estimated_usd": item.usd.value,
-                "low_usd": item.usd.low,
-                "high_usd": item.usd.high,
-                "actual_usd": sum(row["usd"] for row in mine),
-                **{name: sum(row[name] for row in mine) for name in counts},
-            }
-        )
+    for stage, model in dict.fromkeys((row["stage"], row["model"]) for row in [*kept, *usage]):
+        if not stage.startswith(prefix):
+            continue
+        used, made = ([row for row in part if (row["stage"], row["model"]) == (stage, model)] for part in (usage, kept))
+        sums = {name: sum(row[name] for row in used) for name in ("answers", "input_tokens", "output_tokens", "usd")}
+        rows.append({"stage": stage, "model": model, **sums, "estimates": [*made[:1], *made[1:][-1:]]})
     return rows
 
 

@@ -38,6 +38,11 @@ class Progress:
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.update(rows)
 
+    def waiting(self, text: str) -> None:
+        """Say what is waited for, while no row is done."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(text)
+
     def __enter__(self) -> "Progress":
         return self
 

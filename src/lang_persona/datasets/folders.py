@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,23 +16,30 @@ FIGURES = "figures"
 #: Files of a report that are text.
 TEXTS = frozenset({".md", ".html", ".svg", ".json"})
 WEIGHTS, SETTINGS, RUN = "adapter_model.safetensors", "adapter_config.json", "run.json"
+MODEL = "config.json"
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """A PEFT adapter on disk and how it was made.
+    """What a cell learnt, on disk, and how it was made.
 
     Attributes:
-        path: Folder that PEFT and vLLM load as it is.
+        path: Folder that PEFT and vLLM load as it is; after full fine-tuning, a whole model.
         run: Content of ``run.json``: recipe, loss curve, steps, tokens, versions.
     """
 
     path: Path
     run: dict[str, Any]
 
+    def asked(self, config: Mapping[str, Any]) -> tuple[dict[str, Any], Path | None]:
+        """A probe's config and the adapter to apply: a whole model is the probe's base, without an adapter."""
+        if not (self.path / MODEL).exists():
+            return dict(config), self.path
+        return {**config, "base": {**config["base"], "path": str(self.path), "name": None, "revision": None}}, None
+
 
 class AdapterDataset(RecipeDataset):
-    """A PEFT adapter folder with ``run.json`` beside the weights; loads as :class:`Adapter`, weights unread."""
+    """A PEFT or model folder with ``run.json`` beside the weights; loads as :class:`Adapter`, weights unread."""
 
     def write(self, path: Path, data: Adapter) -> None:
         """Take the adapter folder over (it is moved), and write ``run.json`` last."""
@@ -42,7 +49,8 @@ class AdapterDataset(RecipeDataset):
 
     def read(self, path: Path) -> Adapter:
         """Check the folder and read ``run.json``."""
-        check_adapter(path)
+        if not (path / MODEL).exists():
+            check_adapter(path)
         return Adapter(path, json.loads((path / RUN).read_text(encoding="utf-8")))
 
 

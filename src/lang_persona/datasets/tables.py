@@ -98,10 +98,6 @@ class TextDataset(RecipeDataset):
         """Read the text."""
         return path.read_bytes().decode("utf-8")
 
-    def place(self) -> Path:
-        """The file that :meth:`load` would read."""
-        return Path(self._get_load_path())
-
 
 class ParquetDataset(RecipeDataset):
     """A pandas frame in Parquet."""

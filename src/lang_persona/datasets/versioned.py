@@ -48,6 +48,15 @@ def all_or_nothing(aside: Path, target: PurePath) -> Iterator[None]:
         raise
 
 
+def read_stamp(version: Path) -> dict[str, Any] | None:
+    """What a version's folder says of itself; None if it is not complete: the mark is missing or damaged."""
+    try:
+        stamp = json.loads((version / COMPLETE).read_text(encoding="utf-8"))
+        return stamp if "key" in stamp else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
 class RecipeDataset(AbstractVersionedDataset[Any, Any]):
     """A versioned dataset whose versions carry the recipe key they were made under.
 
@@ -57,8 +66,8 @@ class RecipeDataset(AbstractVersionedDataset[Any, Any]):
         metadata: Kedro's free-form metadata (kedro-viz reads the layer from it).
 
     Subclasses write and read one path. The run (:mod:`lang_persona.hooks`) sets ``recipe_key``, whether the
-    dataset ``may_be_missing`` and what it is ``made_by``; while the key is None, as in a notebook or
-    kedro-viz, the newest complete version is meant.
+    dataset ``may_be_missing``, what it is ``made_by`` (a command) and ``made_from`` (code, inputs, seconds: kept with
+    the version); while the key is None, as in a notebook or kedro-viz, the newest complete version is meant.
     """
 
     versioned = True
@@ -69,6 +78,7 @@ class RecipeDataset(AbstractVersionedDataset[Any, Any]):
         self.recipe_key: str | None = None
         self.may_be_missing = False
         self.made_by = "the stage that makes it"
+        self.made_from: dict[str, Any] = {}
 
     @abstractmethod
     def write(self, path: Path, data: Any) -> None:
@@ -111,26 +121,34 @@ class RecipeDataset(AbstractVersionedDataset[Any, Any]):
             aside.mkdir(parents=True)
             self.write(aside / self._filepath.name, data)
             stamp = {"key": self.recipe_key, "version": final.name, "written": datetime.now(UTC).isoformat()}
+            stamp |= self.made_from
             (aside / COMPLETE).write_text(json.dumps(stamp, indent=1), encoding="utf-8")
             aside.replace(final)
 
+    def saved(self) -> bool:
+        """Whether the version that :meth:`save` would write is there, complete and of this recipe."""
+        return any(found == (self.resolve_save_version(), self.recipe_key) for found in self.versions())
+
+    def place(self) -> Path:
+        """The file or folder that :meth:`load` would read."""
+        return Path(self._get_load_path())
+
     def stamp(self) -> dict[str, Any]:
         """Content of ``version.json`` of the version that :meth:`load` would load."""
-        return dict(json.loads((Path(self._get_load_path()).parent / COMPLETE).read_text(encoding="utf-8")))
+        return dict(json.loads((self.place().parent / COMPLETE).read_text(encoding="utf-8")))
 
     def versions(self) -> Iterator[tuple[str, str | None]]:
         """Version and key of every complete version, newest first."""
+        yield from ((version, stamp["key"]) for version, stamp in self.stamps())
+
+    def stamps(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Version and content of ``version.json`` of every complete version, newest first."""
         folder = Path(self._filepath)
         if not folder.is_dir():
             return
         for name in sorted((item.name for item in folder.iterdir() if item.is_dir()), reverse=True):
-            stamp = folder / name / COMPLETE
-            if name.startswith("."):
-                continue
-            try:
-                yield name, json.loads(stamp.read_text(encoding="utf-8"))["key"]
-            except (OSError, ValueError, KeyError):
-                continue  # not complete: the mark is missing or damaged
+            if not name.startswith(".") and (stamp := read_stamp(folder / name)) is not None:
+                yield name, stamp
 
     def _fetch_latest_load_version(self) -> str:
         for version, key in self.versions():

@@ -5,7 +5,6 @@ Nothing here knows of Kedro. ``inputs`` says what a report is made of and ``coun
 blocks, ``parts`` those of each family of probes, and ``render`` writes both forms.
 """
 
-from lang_persona.reporting.agreement import count_agreement
 from lang_persona.reporting.checking import check_report, require_whole
 from lang_persona.reporting.comparison import compare_reports, read_report
 from lang_persona.reporting.completions import tabulate
@@ -21,7 +20,6 @@ __all__ = [
     "choose_questions",
     "choose_samples",
     "compare_reports",
-    "count_agreement",
     "draw_hero",
     "draw_map",
     "draw_sweep",

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from lang_persona.metrics import CHOICE, OK
+from lang_persona.metrics import ALL, CHOICE, OK
+from lang_persona.reporting import judged
 from lang_persona.reporting.counts import Rate
+from lang_persona.reporting.limits import detectable, limits
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts import Caveat, measured_parts
 from lang_persona.reporting.traced import constant
@@ -43,9 +45,11 @@ def derive(material: Material) -> list[Caveat]:
     """All caveats of a run, serious ones first."""
     found = [
         *_what_was_run(material),
+        *limits(material),
         *_levels(material),
         *_overlaps(material),
         *_judges(material),
+        *judged.caveats(material),
         *_endings(material),
         *(caveat for part in measured_parts(material) for caveat in part.caveats(material)),
     ]
@@ -96,7 +100,7 @@ def _levels(material: Material) -> Iterator[Caveat]:
         parts = [material.hit(name, value, within=level) for name, value, _ in cells for level in levels]
         part = min((rate.n for rate in parts if rate is not None), default=smallest)
         text += f"; within one {within}, {_uncertainty(part, paired)}." if part < smallest else "."
-        yield Caveat("small_cells", text)
+        yield Caveat("small_cells", text + detectable(material, smallest))
 
 
 def _overlaps(material: Material) -> Iterator[Caveat]:
@@ -119,7 +123,11 @@ def _overlaps(material: Material) -> Iterator[Caveat]:
 
 
 def _judges(material: Material) -> Iterator[Caveat]:
-    low = [row for row in material.inputs.agreement if row["same"] < AGREEING * row["n"]]
+    low = [
+        row
+        for row in material.inputs.agreement
+        if row["value"] == ALL and row["axis"] == _axis(material, row["probe"]) and row["same"] < AGREEING * row["n"]
+    ]
     if low:
         rows = [
             f"{' and '.join(row['judges'])} on `{row['condition']}`: {spoken(Rate(row['same'], row['n']))}"
@@ -141,6 +149,12 @@ def _judges(material: Material) -> Iterator[Caveat]:
             f"these cells as undetermined until someone has read them: {'; '.join(apart)}."
         )
         yield Caveat("judges_differ", text, serious=True)
+
+
+def _axis(material: Material, probe: str) -> str:
+    """The axis that decides a probe's hits."""
+    known = material.report["probes"].get(probe) or material.spec()
+    return str(known["axis"])
 
 
 def _endings(material: Material) -> Iterator[Caveat]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from lang_persona.languages import LANGUAGES
 from lang_persona.metrics import CHOICE
+from lang_persona.registration import registered_in_words
 from lang_persona.reporting.blocks import Block, Cell, Fold, Section, Table, Text
 from lang_persona.reporting.counts import LABEL_SHARE
 from lang_persona.reporting.material import Material
@@ -94,14 +95,17 @@ def _decided_by(row: Mapping[str, Any]) -> str:
 
 
 def _verdict(row: Mapping[str, Any] | None) -> Cell:
-    return Cell(row["verdict"], tone=row["verdict"].replace(" ", "-")) if row else Cell(NOTHING)
+    if row is None:
+        return Cell(NOTHING)
+    return Cell(row["verdict"], ("post hoc",) if row.get("post_hoc") else (), row["verdict"].replace(" ", "-"))
 
 
 def _rule(row: Mapping[str, Any], noun: str) -> str:
     against = against_of(row)
     supported = " and ".join(_clause(clause, noun, against) for clause in row["supported_when"])
     falsified = " or ".join(_clause(clause, noun, against) for clause in row["falsified_when"])
-    return f"Supported when {supported}; falsified when {falsified}. Registered as `{row['registered_hash']}`."
+    registered = f"Registered as `{row['registered_hash']}`. {registered_in_words(row)}".rstrip()
+    return f"Supported when {supported}; falsified when {falsified}. {registered}"
 
 
 def against_of(row: Mapping[str, Any]) -> str:

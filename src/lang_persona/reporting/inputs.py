@@ -27,7 +27,9 @@ class ReportInputs:
         samples: Rows of :func:`lang_persona.reporting.samples.choose_samples` and ``choose_questions``.
         completions: Every completion with its labels (:func:`lang_persona.reporting.completions.tabulate`); None
             leaves the section out in which they are read.
-        agreement: Rows of :func:`lang_persona.reporting.agreement.count_agreement`.
+        agreement: Rows of :func:`lang_persona.agreement.measure_agreement`.
+        indeterminate: Rows of :func:`lang_persona.agreement.indeterminate_cells`.
+        human_labels: Rows of :func:`lang_persona.imported_labels.measure_judges`.
         not_evaluated: Registered arms without fresh results.
         runs: ``run.json`` of each trained cell, by "condition.seed_42". Read: ``loss_curve`` (losses, or rows with
             ``step`` and ``loss``), ``steps``, ``tokens_seen``, ``tokens_per_second``, ``seconds``, ``device``.
@@ -36,12 +38,16 @@ class ReportInputs:
             read where there are any) and optionally ``forecasts`` (:mod:`lang_persona.reporting.parts.forecast`).
         selection: Source rows by what became of them.
         instructions: By set, what became of its instructions: reason to count.
-        translation: ``gates`` (``gate, language, value, bound, passed``) and ``skipped``, the skip list's size.
+        translation: ``gates`` (``gate, language, value, bound, passed``) and ``skipped``, the skip list's size;
+            optionally ``failing`` and ``not_measured`` of :func:`lang_persona.translation.check_translations` and
+            ``spot_check`` of :func:`lang_persona.translation.draw_spot_check`.
         provenance: ``datasets`` (name to ``version`` and ``key``), ``packages`` (name to version), ``commit``,
-            ``command``, ``when`` and, where an API was paid, ``api_cost``.
+            ``command``, ``when`` and, where an API was paid or its cost was estimated, ``api_cost`` (in words) and
+            ``costs`` (rows of :func:`lang_persona.cost_plan.compare_stages`).
         published: Published rates of hits, arm to language or persona to a rate in [0, 1] or to (successes, n);
             means in [0, 1] where the report names another ``published_metric``.
         steering: By the name of each sweep probe, the setting chosen on it: ``layer``, ``coefficient``, ``why``.
+        geometry: Rows of :func:`lang_persona.geometry.explain.explain_spread`.
         deviations: Departures from the registered plan that the run recorded; more are derived from the numbers.
     """
 
@@ -50,6 +56,8 @@ class ReportInputs:
     verdicts: Sequence[Row] = ()
     samples: Sequence[Row] = ()
     agreement: Sequence[Row] = ()
+    indeterminate: Sequence[Row] = ()
+    human_labels: Sequence[Row] = ()
     not_evaluated: Sequence[str] = ()
     runs: Mapping[str, Row] = field(default_factory=dict)
     audit: Row | None = None
@@ -59,6 +67,7 @@ class ReportInputs:
     provenance: Row = field(default_factory=dict)
     published: Mapping[str, Mapping[str, float | Sequence[int]]] | None = None
     steering: Mapping[str, Row] = field(default_factory=dict)
+    geometry: Sequence[Row] = ()
     deviations: Sequence[str] = ()
     completions: Row | None = None
 

@@ -20,6 +20,7 @@ KNOWN = {
 SHARE = "share_of_matrix_rate"
 SPEED = {
     "steady_tokens_per_second": "tokens a second, after the first step",
+    "model_tflops": "model TFLOP/s",
     SHARE: "share of the matrix rate",
     "peak_memory_gb": "peak memory, GB",
 }
@@ -37,8 +38,9 @@ WORDS = {
     "several seeds that answer the same items, the mean of the seeds' bounds",
     "n": "completions with a label, or questions answered",
     "point": "one percentage point",
-    "matrix rate": "bfloat16 matrix products a second, measured on the device; a LoRA training takes 4 operations "
-    "per parameter and token, those done twice to save memory not counted",
+    "matrix rate": "bfloat16 matrix products a second, measured on the device",
+    "model TFLOP/s": "operations that training takes by the model's size, those done twice to save memory not counted: "
+    "4 per parameter and token for LoRA, 6 where all weights are trained",
     "gate": "a bound that translations must meet before anything is trained on them",
     "LoRA": "low-rank adaptation: small trained matrices beside frozen weights, kept as an adapter",
     "SFT": "supervised fine-tuning on prompts with their completions",

@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from lang_persona.reporting import claims, making, reading, results, setting
+from lang_persona.reporting import claims, costs, judged, making, reading, results, setting, translated
 from lang_persona.reporting.blocks import Fold, Section
 from lang_persona.reporting.drawing import Drawing
+from lang_persona.reporting.families import comparisons, over_levels
 from lang_persona.reporting.inputs import ReportInputs
 from lang_persona.reporting.ledger import LEDGER, Ledger, traced_inputs
 from lang_persona.reporting.ledger import written as beside
@@ -12,7 +13,11 @@ from lang_persona.reporting.material import Material
 from lang_persona.reporting.pages import write_pages
 from lang_persona.reporting.parts import Part, measured_parts
 from lang_persona.reporting.parts.forecast import forecast
+from lang_persona.reporting.spread import spread
 from lang_persona.reporting.traced import marking
+
+#: Sections that a report has where there is something to say, between results and how they were made.
+OPTIONAL = (results.behaviours, over_levels, comparisons, spread)
 
 
 def render_report(inputs: ReportInputs) -> dict[str, str | bytes]:
@@ -51,15 +56,18 @@ def build_sections(material: Material, figures: set[str]) -> list[Section]:
         headline.hero(material, "hero" in figures),
         *headline.sections(material, figures),
         *(section for part in others for section in _side_effects(material, part, figures)),
-        *(section for section in [results.behaviours(material)] if section is not None),
+        *(made for made in (build(material) for build in OPTIONAL) if made is not None),
         results.judges(material),
+        *(section for section in [judged.agreement(material)] if section is not None),
         results.samples(material),
         *(section for section in [results.browse(material)] if section is not None),
         making.mixture(material),
+        *(section for section in [translated.translations(material)] if section is not None),
         making.audit(material),
         *(section for section in [forecast(material)] if section is not None),
         setting.recipe(material),
         making.runs(material),
+        *(section for section in [costs.costs(material)] if section is not None),
         results.outcomes(material),
         reading.caveats(material),
         reading.takeaways(material),

@@ -6,7 +6,6 @@ from typing import Any
 from lang_persona.metrics import ARM, CHOICE, RULE
 from lang_persona.reporting.blocks import Block, Browser, Cell, Fold, Section, Table, Text, Verbatim
 from lang_persona.reporting.completions import answers_unsafe, packed
-from lang_persona.reporting.counts import Rate
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.samples import rules_in_words
 from lang_persona.reporting.words import (
@@ -50,8 +49,8 @@ def behaviours(material: Material) -> Section | None:
 
 
 def judges(material: Material) -> Section:
-    """The other judges' rates and their agreement with the deciding one."""
-    title = "Second judges and agreement"
+    """The other judges' rates beside those of the deciding one."""
+    title = "Second judges"
     deciding = material.judge_of()
     others = [
         judge
@@ -77,19 +76,6 @@ def judges(material: Material) -> Section:
     else:
         axis = material.spec()["axis"]
         blocks.append(Text(f"Only one judge, {deciding}, labelled these completions on the {axis} axis."))
-    if material.inputs.agreement:
-        agreement = [
-            [
-                row["condition"] or NOTHING,
-                number(row["seed"]),
-                row["probe"],
-                " and ".join(row["judges"]),
-                rate_cell(Rate(row["same"], row["n"])),
-            ]
-            for row in material.inputs.agreement
-        ]
-        caption = "Completions that two judges label alike, of those that both label; not corrected for chance."
-        blocks.append(Table(caption, ["arm", "seed", "probe", "judges", "same label"], agreement, heads=3))
     return Section("judges", title, blocks)
 
 

@@ -108,6 +108,11 @@ def called(function: Callable[..., Estimate], *arguments: Any) -> Estimate:
     return replace(made, **{key: traced(getattr(made, key), f"{formula}.{key}") for key in ("estimate", "low", "high")})
 
 
+def computed(function: Callable[..., float], *arguments: Any) -> Any:
+    """A number that a function of traced and plain numbers gives, with ``function(*arguments)`` as its formula."""
+    return traced(function(*arguments), f"{function.__name__}({', '.join(str(_formula(one)) for one in arguments)})")
+
+
 def _formula(argument: Any) -> str | None:
     if isinstance(argument, Estimate):
         source = source_of(argument.estimate) or ""

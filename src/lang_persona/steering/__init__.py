@@ -20,6 +20,7 @@ from lang_persona.steering.vectors import (
     paired_spans,
     prompt_span,
     reply_span,
+    span_means,
 )
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "prompt_span",
     "random_vector",
     "reply_span",
+    "span_means",
     "steered",
     "sweep_table",
 ]

@@ -159,13 +159,13 @@ def mean_differences(resident: Resident, pairs: Sequence[tuple[Span, Span]], bat
 
     if not pairs:
         raise UserError("steering vectors need at least one pair of texts or prompts")
-    means, norms = _span_means(resident, [span for pair in pairs for span in pair], batch_size)
+    means, norms = span_means(resident, [span for pair in pairs for span in pair], batch_size)
     sides = means.reshape(len(pairs), 2, *means.shape[1:]).mean(axis=0)
     vectors = (sides[1] - sides[0]).astype(np.float32)
     return MeanDifferences(vectors, np.linalg.norm(vectors, axis=1), norms.mean(axis=0).astype(np.float32))
 
 
-def _span_means(resident: Resident, spans: Sequence[Span], batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+def span_means(resident: Resident, spans: Sequence[Span], batch_size: int = 32) -> tuple[np.ndarray, np.ndarray]:
     """For every span, mean activation [layers, hidden] and mean norm [layers] over its places, in float64."""
     import numpy as np
     import torch

@@ -25,7 +25,7 @@ POOLED = "all"
 RESERVED = {
     BASELINE,
     *("sources", "questions", "instructions", "vectors", "steering", "translation", "audit"),
-    *("report", "judging", "scoring", "choosing", "training", "cost"),
+    *("report", "judging", "scoring", "choosing", "training", "cost", "plan", "registered", "geometry"),
 }
 
 

@@ -152,6 +152,26 @@ class SweepSettings(Config):
         return self
 
 
+class Geometry(Config):
+    """What the nearness of languages, or of personas, in the untrained base is read off (:mod:`lang_persona.geometry`).
+
+    ``texts``: ``rows`` parallel texts of the file ``path``, by language; ``directives``: those of the study's directive
+    probes; ``questions``: ``rows`` training questions under every persona.
+    """
+
+    over: Literal["texts", "directives", "questions"]
+    path: str | None = None
+    rows: PositiveInt | None = None
+
+    @model_validator(mode="after")
+    def _needed(self) -> "Geometry":
+        if (self.path is None) == (self.over == "texts"):
+            raise ValueError("a geometry over 'texts' needs a 'path', and none else has one")
+        if (self.rows is None) != (self.over == "directives"):
+            raise ValueError("'rows' says how many texts or questions are read; directives are all read")
+        return self
+
+
 class Scale(Config):
     """The sizes of a study at one scale; ``training`` and ``sampling`` hold what differs from the study's.
 
@@ -170,6 +190,7 @@ class Scale(Config):
     samples: Mapping[Name, PositiveInt] = {}
     items: Mapping[Name, PositiveInt] = {}
     settings: Mapping[Name, SweepSettings] = {}  # of steering sweeps
+    geometry: Geometry | None = None
 
     @model_validator(mode="after")
     def _together(self) -> "Scale":

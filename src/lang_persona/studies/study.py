@@ -140,6 +140,11 @@ class Study(Config):
         """Whether the study has sets of instructions."""
         return any(scale.instructions for scale in self.scales.values())
 
+    @property
+    def has_geometry(self) -> bool:
+        """Whether nearness in the untrained base is measured on request."""
+        return any(scale.geometry is not None for scale in self.scales.values())
+
     def asks(self, probe: str, arm: str, seed: int) -> bool:
         """Whether an arm is asked a probe under a seed; a sweep is asked once, of the baseline under the first seed."""
         spec = self.probes[probe]

@@ -13,8 +13,13 @@ SCALABLE = (ROWS, "learning_rate", "epochs")
 
 
 class Training(Config):
-    """A LoRA recipe. Batch sizes count rows; ``batch_size`` is what one optimiser step sees."""
+    """A training recipe. Batch sizes count rows; ``batch_size`` is what one optimiser step sees.
 
+    ``method: full`` trains every weight (full fine-tuning) and reads nothing of ``rank``, ``alpha``, ``dropout``,
+    ``rslora`` and ``target_modules``.
+    """
+
+    method: Literal["lora", "full"] = "lora"
     rank: PositiveInt
     alpha: PositiveInt
     dropout: Annotated[float, Field(ge=0, lt=1)]

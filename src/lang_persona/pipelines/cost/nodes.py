@@ -17,15 +17,16 @@ SEPARATOR = "|"
 NOTHING: dict[str, Any] = {"estimates": [], "total_usd": {"value": 0.0, "low": 0.0, "high": 0.0}}
 
 
-@recipe(version=1)
+@recipe(version=2)
 def estimate_costs(
-    config: dict[str, Any], others: dict[str, Any], **given: Any
+    config: dict[str, Any], others: dict[str, Any], first_batch: int, **given: Any
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the default cells of a study will ask Claude, and what it was paid so far.
 
     ``given`` are configs, named ``translation``, ``<probe>|judges`` and ``<arm>|<seed>|<probe>|config``, and the
     study's ``sources`` and what probes ask; ``others`` is whatever exists of ``translations`` and
-    ``<arm>|<seed>|<probe>|generations``. Nothing is sent but token counts, which are free.
+    ``<arm>|<seed>|<probe>|generations``. Nothing is sent but token counts, which are free, and ``first_batch`` rows of
+    every job, if any.
     """
     data = {**others, **given}
     if config[RUN] is None:
@@ -42,7 +43,7 @@ def estimate_costs(
             rows = data.get(SEPARATOR.join([arm, seed, probe, "generations"]))
             arms[probe].append(_drawn(spec, rows, data.get(f"{probe}{SEPARATOR}rows", ())))
     plans += plan_judging((data[f"{probe}{SEPARATOR}judges"], drawn) for probe, drawn in arms.items())
-    estimated = estimate_plans(config["study"], plans, sending)
+    estimated = estimate_plans(config["study"], plans, sending, first_batch)
     return estimated, actual_usage(config["study"], estimated["estimates"], sending)
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
 from lang_persona.cells import Cell
+from lang_persona.collecting import CollectingNode
 from lang_persona.pipelines.cost.nodes import SEPARATOR, estimate_costs
 from lang_persona.probes import KINDS
-from lang_persona.recipes import COLLECTS
 from lang_persona.studies import Study
 
 
@@ -22,7 +22,7 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str], 
             takes those that exist.
     """
     name = study.name
-    inputs = {"config": f"params:{name}.cost", "others": f"{name}.cost_data"}
+    inputs = {"config": f"params:{name}.cost", "others": f"{name}.cost_data", "first_batch": "params:first_batch"}
     if study.reads_sources:
         inputs |= {"translation": f"params:{name}.translation", "sources": f"{name}.sources"}
         inputs |= {"translations": f"{name}.translations"} if data else {}
@@ -42,13 +42,13 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str], 
                 inputs[f"{arm}{SEPARATOR}generations"] = cell.of_probe(probe, "generations")
     return Pipeline(
         [
-            Node(
+            CollectingNode(
                 estimate_costs,
                 inputs=inputs,
                 outputs=[f"{name}.cost_estimate", f"{name}.claude_usage"],
                 name="estimate_costs",
                 namespace=name,
-                tags=[name, "cost", COLLECTS],
+                tags=[name, "cost"],
             )
         ]
     )

@@ -1,5 +1,5 @@
 """Generate, judge and score every arm."""
 
-from lang_persona.pipelines.evaluation.pipeline import create_pipeline
+from lang_persona.pipelines.evaluation.pipeline import create_nodes
 
-__all__ = ["create_pipeline"]
+__all__ = ["create_nodes"]

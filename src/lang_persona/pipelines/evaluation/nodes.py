@@ -30,7 +30,7 @@ def generate_with_adapter(
     config: dict[str, Any], adapter: Adapter, rows: Rows = (), scored_done: dict[str, int] | None = None
 ) -> list[dict[str, Any]]:
     """Completions of one probe by a trained cell."""
-    return run_probe(config, adapter.path, rows)
+    return run_probe(*adapter.asked(config), rows)
 
 
 @recipe(version=3)
@@ -47,7 +47,7 @@ def generate_without_training(
 @recipe(version=1)
 def choose_with_adapter(config: dict[str, Any], adapter: Adapter, rows: Rows, examples: Rows) -> list[dict[str, Any]]:
     """Label log-probabilities of one probe by a trained cell, with what its mixture taught about each question."""
-    return run_choice_probe(config, adapter.path, rows, examples)
+    return run_choice_probe(*adapter.asked(config), rows, examples)
 
 
 @recipe(version=1)
@@ -73,7 +73,7 @@ def steer_with_adapter(
     choice: dict[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Completions of one probe by a trained cell, under interventions."""
-    return run_probe(config, adapter.path, rows, interventions(config, vectors, choice))
+    return run_probe(*adapter.asked(config), rows, interventions(config, vectors, choice))
 
 
 @recipe(version=1)

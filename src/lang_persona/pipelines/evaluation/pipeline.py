@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Node
 
 from lang_persona.cells import Cell, cells
 from lang_persona.pipelines.evaluation.nodes import (
@@ -25,17 +25,14 @@ from lang_persona.probes import KINDS
 from lang_persona.studies import SteeringProbe, SteeringSweepProbe, Study
 
 
-def create_pipeline(study: Study, chosen: Sequence[Cell], probes: Sequence[str]) -> Pipeline:
-    """The given probes on the given cells of one study, with the sweeps that their steering needs."""
+def create_nodes(study: Study, cell: Cell, probes: Sequence[str]) -> list[Node]:
+    """The given probes on one cell, with the sweeps that its steering needs, which all cells share."""
     nodes: list[Node] = []
     for sweep in dict.fromkeys(sweep for probe in probes if (sweep := sweep_of(study, probe)) is not None):
         nodes += _sweep(study, sweep)
-    for cell in chosen:
-        asked = [probe for probe in probes if study.asks(probe, cell.arm, cell.seed)]
-        marked = _scored(study, cell, asked)
-        nodes += marked
-        nodes += [node for probe in asked for node in _probe(study, cell, probe, bool(marked))]
-    return Pipeline(list(dict.fromkeys(nodes)))
+    asked = [probe for probe in probes if study.asks(probe, cell.arm, cell.seed)]
+    marked = _scored(study, cell, asked)
+    return [*nodes, *marked, *(node for probe in asked for node in _probe(study, cell, probe, bool(marked)))]
 
 
 def _scored(study: Study, cell: Cell, asked: Sequence[str]) -> list[Node]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from lang_persona.errors import UserError
 from lang_persona.human_labels import accuracy_page, draw_sample, judge_accuracy, read_sample, sampled_probes
+from lang_persona.imported_labels import by_probe
 from lang_persona.recipes import recipe
 
 #: Joins a study, an arm, a seed, a probe and the kind of data to the argument name of an input.
@@ -24,9 +25,15 @@ def export_labels(config: dict[str, Any], others: Loads, **given: Any) -> str:
     return draw_sample(_load(others, given, wanted, "generations"), config["label_axis"], config["label_rows"])
 
 
-@recipe(version=1)
-def import_labels(config: dict[str, Any], others: Loads, **given: Any) -> tuple[dict[str, Any], str]:
-    """Accuracy of every judge against a filled-in sample, as data and as a page."""
+@recipe(version=2)
+def import_labels(
+    config: dict[str, Any], others: Loads, **given: Any
+) -> tuple[dict[str, Any], str, dict[str, dict[str, Any]]]:
+    """Accuracy of every judge against a filled-in sample, as data and as a page, and the labels for later reports.
+
+    Raises:
+        UserError: No file is named, it is no sample, or none of its completions is there.
+    """
     if config["label_file"] is None:
         raise UserError(
             "name the filled-in sample: kedro run --pipeline import_labels --params label_file=<sample.csv>"
@@ -35,7 +42,11 @@ def import_labels(config: dict[str, Any], others: Loads, **given: Any) -> tuple[
     wanted = sampled_probes(filled)
     rows = {kind: _load(others, given, wanted, kind) for kind in ("generations", "judgements")}
     accuracy = judge_accuracy(filled, rows["generations"], rows["judgements"])
-    return accuracy, accuracy_page(accuracy)
+    if accuracy["stale"] == accuracy["labelled"]:
+        raise UserError(
+            "none of the labelled completions is there: they were drawn again, or lie in another environment (--env)"
+        )
+    return accuracy, accuracy_page(accuracy), by_probe(filled)
 
 
 def _load(others: Loads, given: Mapping[str, Any], wanted: set[tuple[str, str]], kind: str) -> Rows:

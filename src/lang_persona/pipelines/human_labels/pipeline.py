@@ -4,12 +4,12 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
 from lang_persona.cells import Cell
+from lang_persona.collecting import CollectingNode
 from lang_persona.pipelines.human_labels.nodes import SEPARATOR, export_labels, import_labels
 from lang_persona.probes import KINDS
-from lang_persona.recipes import COLLECTS
 from lang_persona.studies import Study
 
 Evaluated = Iterable[tuple[Study, Sequence[Cell]]]
@@ -25,8 +25,8 @@ def create_export_pipeline(evaluated: Evaluated = ()) -> Pipeline:
 
 
 def create_import_pipeline(evaluated: Evaluated = ()) -> Pipeline:
-    """Accuracy of the judges against a filled-in sample; ``evaluated`` as for the export."""
-    return _pipeline(import_labels, ["accuracy", "accuracy_page"], evaluated, ("generations", "judgements"))
+    """The labels of a filled-in sample, and the judges' accuracy against it; ``evaluated`` as for the export."""
+    return _pipeline(import_labels, ["accuracy", "accuracy_page", "labels"], evaluated, ("generations", "judgements"))
 
 
 def _pipeline(
@@ -44,12 +44,12 @@ def _pipeline(
     with warnings.catch_warnings():
         # Kedro finds it odd that a node reads several namespaces, which is what this one is for.
         warnings.filterwarnings("ignore", message="One or more dataset names contain '.'")
-        node = Node(
+        node = CollectingNode(
             function,
             inputs=inputs,
             outputs=made if len(made) > 1 else made[0],
             name=function.__name__,
             namespace="human_labels",
-            tags=["human_labels", COLLECTS],
+            tags=["human_labels"],
         )
     return Pipeline([node])

@@ -61,6 +61,7 @@ def create_pipeline() -> Pipeline:
                     "generations": "replay.generations",
                     "judgements": "replay.judgements",
                     "metrics": "replay.metrics",
+                    "agreement": "replay.judge_agreement",
                     "provenance": "params:provenance",
                 },
                 outputs=["replay.verdicts", "replay.report"],
@@ -74,6 +75,7 @@ def create_pipeline() -> Pipeline:
 def create_check_pipeline() -> Pipeline:
     """The report of a replay re-read where it is shown."""
     inputs = {name: f"replay.{name}" for name in ("generations", "judgements", "metrics")}
+    inputs["agreement"] = "replay.judge_agreement"
     return Pipeline(
         [
             Node(

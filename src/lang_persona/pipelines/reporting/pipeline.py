@@ -6,8 +6,10 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from lang_persona.cells import Cell
+from lang_persona.collecting import CollectingNode
 from lang_persona.pipelines.reporting.nodes import (
     CHOICE,
+    GEOMETRY,
     SEPARATOR,
     SWEEP,
     collect_results,
@@ -19,12 +21,15 @@ from lang_persona.pipelines.reporting.nodes import (
     write_report,
 )
 from lang_persona.probes import KINDS
-from lang_persona.recipes import COLLECTS
 from lang_persona.studies import Study
 
 
-def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) -> Pipeline:
-    """Results, verdicts, figures and report of one study, behind the given cells and probes."""
+def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str], *, geometry: bool = False) -> Pipeline:
+    """Results, verdicts, figures and report of one study, behind the given cells and probes.
+
+    With ``geometry``, as in the project's whole graph, nearness in the untrained base is an input; a run of the nodes
+    alone takes it where it was measured.
+    """
     name = study.name
     common: dict[str, Any] = {"namespace": name, "tags": [name, "reporting"]}
     config = f"params:{name}.report"
@@ -41,17 +46,27 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str]) 
     return Pipeline(
         [
             *(drawn if sweeps else []),
-            Node(
+            CollectingNode(
                 collect_results,
-                inputs={"config": config, "others": f"{name}.others", **_collected(study, cells, probes)},
+                inputs={
+                    "config": config,
+                    "others": f"{name}.others",
+                    "labels": "params:imported_labels",
+                    **_collected(study, cells, probes),
+                    **({SEPARATOR.join(["", "", "", GEOMETRY]): f"{name}.geometry"} if geometry else {}),
+                },
                 outputs=[f"{name}.metrics", f"{name}.samples", f"{name}.results", f"{name}.completions"],
                 name="collect_results",
-                namespace=name,
-                tags=[name, "reporting", COLLECTS],
+                **common,
             ),
             Node(
                 decide_hypotheses,
-                inputs={"metrics": f"{name}.metrics", "config": config},
+                inputs={
+                    "metrics": f"{name}.metrics",
+                    "results": f"{name}.results",
+                    "config": config,
+                    "registrations": f"{name}.first_registrations",
+                },
                 outputs=f"{name}.verdicts",
                 name="decide_hypotheses",
                 **common,
@@ -116,6 +131,7 @@ def _made_of(study: Study) -> dict[str, str]:
             "selection": f"{study.name}.selection_ledger",
             "translation": f"{study.name}.translation_checks",
             "skip_list": f"{study.name}.skip_list",
+            "spot_check": f"{study.name}.translation_spot_check",
         }
     if study.reads_instructions:
         made["instructions"] = f"{study.name}.instructions_ledger"

@@ -8,26 +8,22 @@ from lang_persona.cells import Cell
 from lang_persona.pipelines.training.nodes import note_training, train_adapter
 
 
-def create_pipeline(cells: Sequence[Cell]) -> Pipeline:
-    """Adapters of the given cells of one study."""
-    trained = [cell for cell in cells if cell.trained]
-    nodes = [
-        Node(
-            train_adapter,
-            inputs={
-                "examples": f"{cell.study}.{cell.arm}.examples",
-                "gate": f"{cell.study}.audit_gate",
-                "config": f"params:{cell.namespace}.training",
-                "tracking": "params:tracking",
-            },
-            outputs=cell.adapter,
-            name="train_adapter",
-            namespace=cell.namespace,
-            tags=[cell.study, "training"],
-        )
-        for cell in trained
-    ]
-    return Pipeline(nodes)
+def create_node(cell: Cell) -> Node:
+    """The training of one cell."""
+    return Node(
+        train_adapter,
+        inputs={
+            "examples": f"{cell.study}.{cell.arm}.examples",
+            "gate": f"{cell.study}.audit_gate",
+            "config": f"params:{cell.namespace}.training",
+            "tracking": "params:tracking",
+            "registered": f"params:{cell.study}.registered",
+        },
+        outputs=cell.adapter,
+        name="train_adapter",
+        namespace=cell.namespace,
+        tags=[cell.study, "training"],
+    )
 
 
 def create_training_done(study: str, cells: Sequence[Cell]) -> Pipeline:

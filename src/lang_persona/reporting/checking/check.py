@@ -12,6 +12,7 @@ from typing import Any
 from lang_persona.errors import UserError
 from lang_persona.reporting.checking.claims import bare
 from lang_persona.reporting.checking.compare import Files, differences
+from lang_persona.reporting.checking.formulas import Formulas
 from lang_persona.reporting.checking.page import Page, PageSection
 from lang_persona.reporting.checking.trace import NUMBER, Words, untraced, wrong
 from lang_persona.reporting.inputs import ReportInputs
@@ -107,16 +108,16 @@ def _page(page: Page, found: Files, inputs: ReportInputs) -> Iterator[Problem]:
         yield Problem("report.json", "", "can't be read, so no number can be traced")
         return
     datasets = _datasets(inputs)
-    words = Words(datasets)
+    words, known = Words(datasets), Formulas(datasets)
     for section in page.sections:
         if section.anchor in LEFT_OUT:
             continue
         for passage in section.passages:
             for text in untraced(passage, words):
                 yield Problem("report.html", _title(section), f"untraced number {text} in “{_short(passage.whole)}”")
-            for message in wrong(passage, words, formulas, datasets):
+            for message in wrong(passage, words, formulas, known):
                 yield Problem("report.html", _title(section), message)
-        for passage, message in bare(section.passages, formulas, datasets):
+        for passage, message in bare(section.passages, formulas, known):
             yield Problem("report.html", _title(section), f"{message}: “{_short(passage.whole)}”")
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from lang_persona.reporting.checking.formulas import FormulaError, compute
+from lang_persona.reporting.checking.formulas import FormulaError, Formulas
 from lang_persona.reporting.checking.page import Number, Passage
 
 #: Formulas of estimates: an interval's, and a row of a table that holds one.
@@ -19,9 +18,7 @@ MEAN = re.compile(r"estimate_of\(([\w\[\]]+)\)")
 ENDS = (".estimate", ".low", ".high", "['estimate']", "['low']", "['high']")
 
 
-def bare(
-    passages: Sequence[Passage], formulas: Sequence[str], datasets: Mapping[str, Any]
-) -> Iterator[tuple[Passage, str]]:
+def bare(passages: Sequence[Passage], formulas: Sequence[str], known: Formulas) -> Iterator[tuple[Passage, str]]:
     """Passages with an estimate without its interval or n, and what is lacking."""
     by_row: dict[int | None, list[str]] = {}
     for passage in passages:
@@ -33,17 +30,17 @@ def bare(
         around = own if passage.row is None else by_row[passage.row]
         for number, formula in zip(passage.numbers, own, strict=True):
             lacking = _lacking(formula, around, passage.row is None)
-            if lacking and not _has_no_interval(formula, datasets):
+            if lacking and not _has_no_interval(formula, known):
                 yield passage, f"{number.shown} has no {' and no '.join(lacking)} beside it"
 
 
-def _has_no_interval(formula: str, datasets: Mapping[str, Any]) -> bool:
+def _has_no_interval(formula: str, known: Formulas) -> bool:
     """Whether an estimate is one of those that have none, such as a p value."""
     row = ROW.match(formula)
     if row is None:
         return False
     try:
-        return math.isnan(compute(f"{row.group(1)}['low']", datasets))
+        return math.isnan(known.compute(f"{row.group(1)}['low']"))
     except (FormulaError, TypeError):
         return False
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from lang_persona.reporting.checking.formulas import FormulaError, compute
+from lang_persona.reporting.checking.formulas import FormulaError, Formulas
 from lang_persona.reporting.checking.page import GAP, Number, Passage
 from lang_persona.reporting.traced import COUNTED
 
@@ -23,8 +23,11 @@ PHRASES = (
     r"Shades run from 0 to 100 percent",
     r"layer k, from 0:",
     r"1 is the plain difference",
-    r"takes 4 operations",
+    r"4 per parameter and token for LoRA, 6 where all weights are trained",
+    r"Where rates are near 0 or 1 they are still too narrow",
     r"bfloat16",
+    r"Kappa and alpha are 1 for full agreement and 0 ",
+    r"\d{4}-\d{2}-\d{2}(?!\d)",  # a date
 )
 NAMED = re.compile("|".join(PHRASES))
 #: No figure is written with more characters than these.
@@ -94,7 +97,7 @@ def untraced(passage: Passage, words: Words) -> list[str]:
     return found[len(passage.numbers) :] if passage.tag == "figure" else found
 
 
-def wrong(passage: Passage, words: Words, formulas: Sequence[str], datasets: Mapping[str, Any]) -> Iterator[str]:
+def wrong(passage: Passage, words: Words, formulas: Sequence[str], known: Formulas) -> Iterator[str]:
     """Sentences on the numbers of a passage that are not what their formulas give."""
     numbers = passage.numbers
     if passage.tag == "figure":
@@ -105,7 +108,7 @@ def wrong(passage: Passage, words: Words, formulas: Sequence[str], datasets: Map
     for number in numbers:
         try:
             formula = formulas[int(number.place or "")]
-            value = None if formula == COUNTED else compute(formula, datasets)
+            value = None if formula == COUNTED else known.compute(formula)
         except (ValueError, IndexError, FormulaError) as error:
             yield f"{number.shown or 'a number'} has no formula that the datasets give ({error})"
             continue

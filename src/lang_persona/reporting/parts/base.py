@@ -7,9 +7,6 @@ from lang_persona.reporting.blocks import Section
 from lang_persona.reporting.drawing import Drawing
 from lang_persona.reporting.material import Material
 
-#: With fewer levels no interval over phrasings or seeds is printed (rule 6 of the design).
-LEVELS_NEEDED = 10
-
 
 @dataclass(frozen=True)
 class Caveat:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lang_persona.metrics import CHOICE
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts.answers import agreed, asked, unread
-from lang_persona.reporting.parts.base import LEVELS_NEEDED, Caveat
+from lang_persona.reporting.parts.base import Caveat
 from lang_persona.reporting.parts.choice_lines import ANSWER, KINDS, Line, figures_of, leakage_probes, lines
 from lang_persona.reporting.parts.forecast import explained
 from lang_persona.reporting.parts.leakage import change_text
@@ -22,6 +22,7 @@ from lang_persona.reporting.words import (
     source_persona,
     spoken,
 )
+from lang_persona.statistics import LEVELS_NEEDED
 from lang_persona.studies import BASELINE
 
 #: A label chosen more often than it is right by this much is a finding; a share.

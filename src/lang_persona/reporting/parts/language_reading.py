@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from lang_persona.reporting.counts import Rate
 from lang_persona.reporting.material import Material
-from lang_persona.reporting.parts.base import LEVELS_NEEDED, Caveat
+from lang_persona.reporting.parts.base import Caveat
 from lang_persona.reporting.parts.language_figures import KINDS
 from lang_persona.reporting.traced import constant
 from lang_persona.reporting.words import (
@@ -20,6 +20,7 @@ from lang_persona.reporting.words import (
     spoken,
     trained_languages,
 )
+from lang_persona.statistics import LEVELS_NEEDED
 from lang_persona.studies import BASELINE
 
 #: Spread of phrasings from which a reader is warned; a share.

@@ -7,10 +7,11 @@ from typing import Any
 from lang_persona.probes.steering import NEGATIVE, STEERED, ZERO
 from lang_persona.reporting.counts import Mean, Rate
 from lang_persona.reporting.material import Material
-from lang_persona.reporting.parts.base import LEVELS_NEEDED, Caveat
+from lang_persona.reporting.parts.base import Caveat
 from lang_persona.reporting.parts.capitals_reading import CASE_JUDGE
 from lang_persona.reporting.traced import constant
 from lang_persona.reporting.words import average_of, language_name, number, percent, plural, spoken, spoken_mean
+from lang_persona.statistics import LEVELS_NEEDED
 
 SWEEP, CONFIRM = "steering_sweep", "steering"
 KINDS = (SWEEP, CONFIRM)

@@ -1,14 +1,10 @@
-"""Intervals of rates, of means and of differences of rates (95%, two-sided), and tests of paired counts."""
+"""Intervals (95%, two-sided) of rates, of differences of rates, and of means over seeds."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lang_persona.seeds import derive_seed
-
 LEVEL = 0.95
-#: Resamples of a bootstrap.
-RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,7 @@ def wilson(successes: int, n: int) -> Estimate:
     """
     from statsmodels.stats.proportion import proportion_confint
 
-    _check(successes, n)
+    check_counts(successes, n)
     low, high = proportion_confint(successes, n, alpha=1 - LEVEL, method="wilson")
     # The exact bounds at the ends are 0 and 1; floating point leaves them a hair inside or outside.
     low = 0.0 if successes == 0 else max(0.0, float(low))
@@ -64,8 +60,8 @@ def newcombe(successes: int, n: int, successes_before: int, n_before: int) -> Es
     """
     from statsmodels.stats.proportion import confint_proportions_2indep
 
-    _check(successes, n)
-    _check(successes_before, n_before)
+    check_counts(successes, n)
+    check_counts(successes_before, n_before)
     low, high = confint_proportions_2indep(
         successes, n, successes_before, n_before, method="newcomb", compare="diff", alpha=1 - LEVEL
     )
@@ -126,7 +122,7 @@ def paired_difference(gained: int, lost: int, n: int) -> Estimate:
     """
     if n < 1 or gained < 0 or lost < 0 or gained + lost > n:
         raise ValueError(f"{gained} gained and {lost} lost of {n} items: counts must be within 0 and n together")
-    z = _normal_quantile(LEVEL)
+    z = normal_quantile(LEVEL)
     # Exchanging the two measurements turns the interval about zero.
     return Estimate((gained - lost) / n, _tango_low(gained, lost, n, z), -_tango_low(lost, gained, n, z), "tango")
 
@@ -152,62 +148,14 @@ def _tango_low(gained: int, lost: int, n: int, z: float) -> float:
     return float(brentq(beyond, -1.0, (gained - lost) / n - 1e-9, xtol=1e-12))
 
 
-def mcnemar_exact(gained: int, lost: int) -> float:
-    """Two-sided p of McNemar's exact test, from the discordant items alone; 1 where there is none."""
-    from statsmodels.stats.contingency_tables import mcnemar
-
-    return float(mcnemar([[0, gained], [lost, 0]], exact=True).pvalue)
-
-
-def two_proportion_z(successes: int, n: int, successes_before: int, n_before: int) -> float:
-    """Pooled two-proportion z, the first group minus the second: for comparison with figures published so.
-
-    It takes the groups for independent, which the same items in both are not; :func:`mcnemar_exact` is the test for
-    those. NaN where both groups are all successes or all failures.
-
-    Raises:
-        ValueError: As :func:`wilson`, for either group.
-    """
-    from statsmodels.stats.proportion import proportions_ztest
-
-    _check(successes, n)
-    _check(successes_before, n_before)
-    if successes + successes_before in (0, n + n_before):
-        return math.nan
-    return float(proportions_ztest([successes, successes_before], [n, n_before])[0])
-
-
-def mean_interval(values: Sequence[float], *seed_names: str | int) -> Estimate:
-    """Percentile bootstrap of a mean (Efron and Tibshirani 1993, chapter 13).
-
-    Args:
-        values: One value an independent item, at least one; a single value has no interval (NaN).
-        *seed_names: What the resampling is for; the same names give the same bounds.
-
-    Raises:
-        ValueError: No value.
-    """
-    import numpy as np
-
-    if not len(values):
-        raise ValueError("a mean needs at least one value")
-    data = np.asarray(values, dtype=np.float64)
-    if len(data) == 1:
-        return Estimate(float(data[0]), math.nan, math.nan, "bootstrap")
-    rng = np.random.default_rng(derive_seed("bootstrap", *seed_names))
-    # In the order of the values' sizes, so that the bounds don't depend on how the rows came.
-    means = np.sort(data)[rng.integers(len(data), size=(RESAMPLES, len(data)))].mean(axis=1)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(float(data.mean()), float(low), float(high), "bootstrap")
-
-
-def _normal_quantile(level: float) -> float:
+def normal_quantile(level: float) -> float:
     """Quantile of the normal distribution that holds ``level`` of it within plus and minus."""
     from scipy.stats import norm
 
     return float(norm.ppf((1 + level) / 2))
 
 
-def _check(successes: int, n: int) -> None:
+def check_counts(successes: int, n: int) -> None:
+    """Raise ValueError unless there is a trial and ``successes`` are within 0 and ``n``."""
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"{successes} successes of {n} trials: n must be at least 1 and successes within 0 and n")

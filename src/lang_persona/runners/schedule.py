@@ -1,0 +1,249 @@
+"""Which unit runs where and when: in this process or on a worker of Ray, until all are done or can't be."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import ray
+from kedro.io import DataCatalog
+from kedro.runner.task import Task
+from ray.exceptions import RayError
+
+from lang_persona.environments import ScaleOut
+from lang_persona.errors import UserError
+from lang_persona.runners.units import Plan, Unit
+from lang_persona.runners.worker import Job, Outcome, told
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks at what the driver itself is doing.
+TICK = 0.2
+
+
+@dataclass(eq=False)
+class _Place:
+    """A worker: its actor, whether it has started, the base that it has last loaded, and what it runs."""
+
+    actor: Any
+    started: bool = False
+    base: Any = None
+    unit: Unit | None = None
+
+
+@dataclass
+class Schedule:
+    """One run of a plan.
+
+    Attributes:
+        planned: The units and their order.
+        catalog: The driver's catalog, with versions and recipe keys set.
+        hooks: The session's hooks, for nodes that run here.
+        run_id: The session's id.
+        settings: What a worker takes, and how often a lost one's unit is given to another.
+        start: Starts a worker.
+    """
+
+    planned: Plan
+    catalog: DataCatalog
+    hooks: Any
+    run_id: str
+    settings: ScaleOut
+    start: Callable[[], Any]
+    failed: dict[str, str] = field(default_factory=dict)
+    _waiting: dict[str, Unit] = field(default_factory=dict)
+    _done: set[str] = field(default_factory=set)
+    _lost: dict[str, int] = field(default_factory=dict)
+    _places: list[_Place] = field(default_factory=list)
+    _running: dict[Any, _Place] = field(default_factory=dict)  # by what Ray will say when a unit, or the start, ends
+    _broken: int = 0
+    _bases: dict[str, Any] = field(default_factory=dict)
+    _here: tuple[Unit, "Future[None]"] | None = None
+
+    def run(self) -> None:
+        """Run everything that can be run.
+
+        Raises:
+            UserError: Something failed; the message lists it.
+        """
+        self._waiting = dict(self.planned.units)
+        cells = sum(unit.on_worker for unit in self._waiting.values())
+        if cells:
+            logger.info("%d cells for workers, for %d of which there is room", cells, self._capacity())
+        while self._waiting or self._here or any(place.unit for place in self._places):
+            self._skip_hopeless()
+            self._dispatch()
+            if self._running:
+                ready, _ = ray.wait(list(self._running), timeout=TICK if self._here else 1.0)
+                for reference in ready:
+                    self._finish(reference)
+            if self._here:
+                self._look_here(0 if self._running else None)
+        if self.failed:
+            raise UserError(self._summary())
+
+    def _ready(self, on_worker: bool) -> Iterator[Unit]:
+        for name, unit in self._waiting.items():
+            if unit.on_worker == on_worker and self.planned.waits_for[name] <= self._done:
+                yield unit
+
+    def _skip_hopeless(self) -> None:
+        """Take out what waits for something that failed, or for something taken out."""
+        for name in list(self._waiting):  # in the order of the plan, so that one pass is enough
+            if any(other not in self._done and not self._may_end(other) for other in self.planned.waits_for[name]):
+                del self._waiting[name]
+
+    def _may_end(self, name: str) -> bool:
+        here = self._here is not None and self._here[0].name == name
+        return here or name in self._waiting or any(place.unit and place.unit.name == name for place in self._places)
+
+    def _dispatch(self) -> None:
+        first = next(self._ready(on_worker=False), None)
+        if self._here is None and first is not None:
+            del self._waiting[first.name]
+            self._here = first, _in_thread(partial(self._run_here, first))
+        ready = list(self._ready(on_worker=True))
+        if not ready:
+            return
+        idle = [place for place in self._places if place.started and place.unit is None]
+        coming = sum(not place.started for place in self._places)
+        for _ in range(min(len(ready) - len(idle) - coming, self._capacity() - len(self._places))):
+            place = _Place(self.start())
+            self._places.append(place)
+            self._running[place.actor.ready.remote()] = place
+        for place in idle:
+            if not ready:
+                return
+            # One whose base is there already, or else the first.
+            unit = next((unit for unit in ready if place.base is not None and self._base(unit) == place.base), ready[0])
+            ready.remove(unit)
+            self._send(unit, place)
+
+    def _send(self, unit: Unit, place: _Place) -> None:
+        del self._waiting[unit.name]
+        place.unit, place.base = unit, self._base(unit)
+        datasets = {name: self.catalog[name] for name in unit.datasets}
+        job = Job(unit, datasets, self.run_id, again=unit.name in self._lost)
+        logger.info("%s: %d nodes, to a worker", unit.name, len(unit.nodes))
+        self._running[place.actor.run.remote(job)] = place
+
+    def _finish(self, reference: Any) -> None:
+        place = self._running.pop(reference)
+        unit, place.unit = place.unit, None
+        try:
+            outcome: Outcome | None = ray.get(reference)
+        except RayError as error:
+            self._places.remove(place)
+            ray.kill(place.actor)  # one that is out of reach must not go on
+            if unit is None:
+                self._break(error)
+            else:
+                self._lose(unit, error)
+            return
+        place.started = True
+        if unit is None or outcome is None:
+            return
+        if outcome.error is None:
+            self._end(unit, f" in {outcome.seconds:.0f} s")
+        else:
+            self._fail(unit, outcome.error, outcome.trace)
+
+    def _break(self, error: RayError) -> None:
+        """Count workers that do not start; where none does, the cause is not chance."""
+        self._broken += 1
+        if self._broken > self.settings.retries and not any(place.started for place in self._places):
+            raise UserError(f"no worker starts: {error}")
+
+    def _lose(self, unit: Unit, error: RayError) -> None:
+        times = self._lost[unit.name] = self._lost.get(unit.name, 0) + 1
+        reason = " ".join(str(error).split())[:300]
+        if times > self.settings.retries:
+            self._fail(unit, f"its worker was lost {times} times, the last time: {reason}", None)
+        else:
+            logger.warning("%s: its worker was lost (%s); another one takes it", unit.name, reason)
+            self._waiting[unit.name] = unit
+
+    def _run_here(self, unit: Unit) -> None:
+        for node in unit.nodes:
+            Task(node, self.catalog, is_async=False, hook_manager=self.hooks, run_id=self.run_id).execute()
+
+    def _look_here(self, timeout: float | None) -> None:
+        assert self._here is not None
+        unit, future = self._here
+        try:
+            error = future.exception(timeout)
+        except TimeoutError:
+            return
+        self._here = None
+        if error is None:
+            self._end(unit)
+        else:
+            self._fail(unit, *told(error))
+
+    def _end(self, unit: Unit, took: str = "") -> None:
+        self._done.add(unit.name)
+        total = sum(len(one.nodes) for one in self.planned.units.values())
+        done = sum(len(self.planned.units[name].nodes) for name in self._done)
+        logger.info("%s: finished%s; %d of %d nodes", unit.name, took, done, total)
+
+    def _fail(self, unit: Unit, error: str, trace: str | None) -> None:
+        self.failed[unit.name] = error
+        logger.error("%s failed: %s%s", unit.name, error, f"\n{trace}" if trace else "")
+
+    def _summary(self) -> str:
+        left = len(self.planned.units) - len(self._done) - len(self.failed)
+        lines = [f"- {name}: {error}" for name, error in self.failed.items()]
+        return "\n".join(
+            [
+                f"{len(self.failed)} of {len(self.planned.units)} parts of the run failed, {len(self._done)} finished "
+                f"and {left} that depend on the failed were not run:",
+                *lines,
+                "Mend it, and run again with --only-missing-outputs",
+            ]
+        )
+
+    def _base(self, unit: Unit) -> Any:
+        """The model that a unit will lease first, as its nodes' parameters say."""
+        if unit.name not in self._bases:
+            names = [name for node in unit.nodes for name in node.inputs if name.startswith("params:")]
+            values = (self.catalog.load(name) for name in names)
+            self._bases[unit.name] = next(
+                (one["base"] for one in values if isinstance(one, dict) and "base" in one), None
+            )
+        return self._bases[unit.name]
+
+    def _capacity(self) -> int:
+        """How many workers the cluster has room for, all together.
+
+        Raises:
+            UserError: For none.
+        """
+        wanted = {"CPU": self.settings.cpus_per_cell, "GPU": self.settings.gpus_per_cell}
+        if self.settings.memory_gb is not None:
+            wanted["memory"] = self.settings.memory_gb * 1e9
+        wanted = {name: amount for name, amount in wanted.items() if amount}
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        room = sum(int(min(node.get(name, 0) // amount for name, amount in wanted.items())) for node in nodes)
+        if not room and not self._places:
+            have = "; ".join(", ".join(f"{node.get(name, 0):g} {name}" for name in wanted) for node in nodes)
+            asked = ", ".join(f"{amount:g} {name}" for name, amount in wanted.items())
+            raise UserError(f"a worker takes {asked}, more than any machine of the cluster has ({have}): see scale_out")
+        return room
+
+
+def _in_thread(work: Callable[[], None]) -> "Future[None]":
+    """Start work in a thread that does not keep an interrupted process alive."""
+    future: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            work()
+            future.set_result(None)
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future

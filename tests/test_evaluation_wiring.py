@@ -272,9 +272,8 @@ def made_anew(load_study, path, change):
         place = place[part]
     place[last] = change
     after = keys(load_study(spec))
-    reported = {
-        f"small.{one}" for one in ("metrics", "samples", "results", "verdicts", "report", "plan_page", *COUNTED)
-    }
+    collected = ("metrics", "samples", "completions", "results")
+    reported = {f"small.{one}" for one in (*collected, "verdicts", "report", "plan_page", *COUNTED)}
     moved = {name.removeprefix("small.") for name in before if before[name] != after[name] and name not in reported}
     return {
         name for name in moved if not (is_gate(name) or is_order_only(name)) and not name.endswith("_figure")

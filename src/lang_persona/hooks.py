@@ -167,14 +167,21 @@ class ProjectHooks:
         _release()
         if run_params["runner"] == DRY_RUN:
             return
+        folders: set[Path] = set()
         for name in sorted(pipeline.all_outputs()):
             dataset = catalog.get(name) if name.endswith(".report") else None
             if isinstance(dataset, ReportDataset) and (page := dataset.publish()) is not None:
                 print(f"Report: {_relative(page)}")
+                folders.add(page.parent.parent)
             said = name.startswith("human_labels.") or name.endswith(".plan_page")
             text = catalog.get(name) if said else None
             if isinstance(text, TextDataset) and text.announced is not None:
                 print(f"{text.announced}: {_relative(text.place())}")
+        for folder in sorted(folders):
+            from lang_persona.reporting.index import write_index
+
+            if (index := write_index(folder)) is not None:
+                print(f"All reports: {_relative(index)}")
 
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:

@@ -42,6 +42,8 @@ def register_pipelines() -> dict[str, Pipeline]:
     - ``<study>.<condition>``, ``<study>.<probe>``: a whole path for one that is not default.
     - ``all``: everything, to be cut down by ``--namespaces`` or ``--tags``.
     - ``cost``: what the default cells will ask Claude and what that will cost; nothing is asked.
+    - ``compare``: two reports side by side.
+    - ``report_check``, ``replay_check``: re-read the reports and hold them against the datasets.
     - ``plan``: what the default cells take and can show, from config alone.
     - ``geometry``: nearness of languages and personas in the untrained base; the next report takes it up.
     - ``publish``: repositories of every trained condition; uploaded where a namespace is set.
@@ -59,6 +61,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
     costs: list[list[Node]] = []
     plans: list[list[Node]] = []
     geometries: list[list[Node]] = []
+    checks: list[list[Node]] = []
     for name, study in studies.items():
         own = cells(study)
         default = [cell for cell in own if cell.default]
@@ -77,6 +80,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         if study.has_geometry:
             geometries += [parts["data_engineering"], geometry.create_pipeline(study).nodes]
         everything.append(publish.create_pipeline(study, data=True).nodes)
+        checks.append(reporting.create_check_pipeline(study).nodes)
         for condition in study.conditions:
             chosen = [cell for cell in own if cell.arm in (condition, BASELINE) and cell.seed in study.seeds.default]
             named[f"{name}.{condition}"] = _join(made.stage(stage, chosen, probes) for stage in STAGES)
@@ -88,6 +92,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
     own_pipelines = {
         "audit_file": audit.create_outside_pipeline(),
         "replay": replay.create_pipeline(),
+        "compare": reporting.create_compare_pipeline(),
         "pilot_model": pilot_model.create_pipeline(),
         "pilot_evaluation": pilot_model.create_evaluation_pipeline(),
     }
@@ -106,6 +111,8 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         "publish": _join(publish.create_pipeline(study, data=False).nodes for study in studies.values()),
         **named,
         **own_pipelines,
+        "report_check": _join(checks),
+        "replay_check": replay.create_check_pipeline(),
         "export_labels": human_labels.create_export_pipeline(),
         "import_labels": human_labels.create_import_pipeline(),
         "all": _join(

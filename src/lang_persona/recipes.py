@@ -34,6 +34,8 @@ FILE_KEYS = {
     "tokenizer",
     "prompt",
     "label_file",
+    "compare_before",
+    "compare_after",
 }
 
 #: Keys of config mappings whose values say how a run goes about it (speed, budget, processes, where answers are kept),

@@ -57,6 +57,8 @@ class RunParameters(Config):
         label_axis: What people label: language, case, refusal or coherence.
         label_rows: How many completions.
         label_file: The filled-in sample (``--pipeline import_labels``).
+        compare_before: Folder of the ``report.json`` of a report (``--pipeline compare``).
+        compare_after: That of the report to compare it with.
         tracking: Where training reports to.
         publishing: Where ``--pipeline publish`` uploads to.
     """
@@ -71,6 +73,8 @@ class RunParameters(Config):
     label_axis: str = "language"
     label_rows: PositiveInt = 100
     label_file: str | None = None
+    compare_before: str | None = None
+    compare_after: str | None = None
     tracking: Tracking
     publishing: Publishing = Publishing()
 

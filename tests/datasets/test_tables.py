@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from kedro.io.core import Version
 
-from lang_persona.datasets import JSONDataset, JSONLinesDataset, ParquetDataset
+from lang_persona.datasets import CompletionsDataset, JSONDataset, JSONLinesDataset, ParquetDataset
+from lang_persona.reporting import tabulate
 
 
 def saved(kind, folder, data):
@@ -66,3 +67,20 @@ def test_previews_show_the_first_rows(tmp_path, kind, data):
 
 def test_a_preview_of_no_rows_is_empty(tmp_path):
     assert saved(JSONLinesDataset, tmp_path, []).preview()["data"] == []
+
+
+def test_completions_in_columns_are_previewed_as_rows(tmp_path):
+    generations = [
+        {"probe": "p", "item_id": "1", "sample": k, "variables": {"language": "en"}, "prompt": [], "completion": str(k)}
+        for k in range(50)
+    ]
+    judged = [{**generations[1], "judge": "first", "axis": "language", "label": "es", "outcome": "ok"}]
+    table = tabulate(generations, judged)
+    dataset = saved(CompletionsDataset, tmp_path, table)
+    assert dataset.load() == table
+    preview = dataset.preview()
+    rows = [dict(zip(preview["columns"], row, strict=True)) for row in preview["data"]]
+    assert len(rows) == 40 and [row["completion"] for row in rows[:3]] == ["0", "1", "2"]
+    assert rows[1]["label by first"] == "es" and rows[0]["label by first"] is None
+    assert rows[0]["variables.language"] == "en" and rows[0]["condition"] is None
+    assert CompletionsDataset(str(tmp_path / "none")).preview()["data"] == []

@@ -10,11 +10,14 @@ class Tables(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.tables, self.open, self.counts, self.texts, self.images = [], [], {}, [], []
+        self.tables, self.open, self.counts, self.texts = [], [], {}, []
+        self.goes_on = False
         self.feed(text)
         assert self.open == []
 
     def handle_starttag(self, tag, attributes):
+        # A number inside a sentence does not break it.
+        self.goes_on = self.goes_on and tag == "data"
         self.counts[tag] = self.counts.get(tag, 0) + 1
         if tag not in self.VOID:
             self.open.append(tag)
@@ -24,16 +27,19 @@ class Tables(HTMLParser):
             self.tables[-1].append([])
         elif tag in ("th", "td"):
             self.tables[-1][-1].append("")
-        elif tag == "img":
-            self.images.append(dict(attributes))
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+        self.goes_on = self.goes_on and tag == "data"
 
     def handle_data(self, text):
-        self.texts.append(text)
+        if self.goes_on:
+            self.texts[-1] += text
+        else:
+            self.texts.append(text)
         if "td" in self.open or "th" in self.open:
-            self.tables[-1][-1][-1] += f"{text.strip()} "
+            self.tables[-1][-1][-1] += text if self.goes_on else f" {text}"
+        self.goes_on = True
 
 
 def cell(tables, header, row, column):

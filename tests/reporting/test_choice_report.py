@@ -227,7 +227,7 @@ def test_letters_and_label_mass(inputs, text):
     ].iloc[0]
     said = f"{100 * mass['estimate']:.1f}% [{100 * mass['low']:.1f}, {100 * mass['high']:.1f}]"
     row = line(text, "confounded", "assistant", said)
-    assert row[3] == "27.5% 11/40; right 25.0%"
+    assert row[3] == "27.5% 11/40 [16.1, 42.8]; right 25.0%"
 
 
 def test_a_model_that_answers_one_letter_is_found_out():
@@ -282,7 +282,7 @@ def test_markup_in_prompts_stays_text(page):
 
 def test_same_inputs_same_bytes(files):
     assert render_report(inputs_of(published=PUBLISHED)) == files
-    assert set(files) == {"report.md", "report.html"} | {
+    assert set(files) == {"report.md", "report.html", "report.json"} | {
         f"figures/{name}.{form}" for name in ("hero", "leakage") for form in ("png", "svg")
     }
 
@@ -346,7 +346,7 @@ def test_baseline_alone():
 def test_nothing_measured():
     bare = ReportInputs(report=study_report(hypotheses=[]), metrics=pd.DataFrame(columns=COLUMNS))
     files = render_report(bare)
-    assert set(files) == {"report.md", "report.html"}
+    assert set(files) == {"report.md", "report.html", "report.json"}
     for said in ("No hypothesis is registered", "Nothing to draw", "Nothing was measured", "No audit is known"):
         assert said in files["report.md"] and said in files["report.html"]
     assert "translation" not in files["report.md"].split("## Mixture")[1].split("##")[0]

@@ -13,9 +13,9 @@ from reporting.toy_transfer import CAPITALS, capitals_inputs, case_rows, scored
 
 from lang_persona.cells import Cell
 from lang_persona.metrics import COLUMNS, expand
-from lang_persona.pipelines.reporting.nodes import collect_results
+from lang_persona.pipelines.reporting.nodes import collect_results, draw_sweeps
 from lang_persona.pipelines.reporting.pipeline import _collected
-from lang_persona.reporting import ReportInputs, render_report
+from lang_persona.reporting import ReportInputs, draw_sweep, render_report
 from lang_persona.reporting.drawing import finish
 from lang_persona.reporting.figures import hero_figure, map_figure
 from lang_persona.reporting.material import Material
@@ -217,7 +217,8 @@ def test_takeaways_name_steered_unsteered_and_random(files):
     assert (
         "`baseline`, steered towards Russian (layer 2, coefficient 4) on prompts in English: in that language 90.0% "
         "(18/20, 95% interval [69.9, 97.2]), with nothing added 0.0% (0/20, 95% interval [0.0, 16.1]), with 2 random "
-        "vectors of its length from 0.0% to 5.0%; mean share of upper case 0.0% with nothing added and 5.0% steered."
+        "vectors of its length from 0.0% (0/20, 95% interval [0.0, 16.1]) to 5.0% (1/20, 95% interval [0.9, 23.6]); "
+        "mean share of upper case 0.0% (n = 20, 95% interval [0.0, 16.1]) with nothing added and 5.0% (n = 20, 95% "
     ) in said
 
 
@@ -265,7 +266,7 @@ def test_measured_figures_of_a_sample_are_shown(files):
 def test_nothing_of_steering_was_measured():
     report = steering_report(headline_probe="steered", hypotheses=[])
     files = render_report(ReportInputs(report=report, metrics=pd.DataFrame(columns=COLUMNS)))
-    assert set(files) == {"report.md", "report.html"}
+    assert set(files) == {"report.md", "report.html", "report.json"}
     assert "No sweep was measured." in files["report.md"] and "Nothing to draw" in files["report.md"]
 
 
@@ -287,9 +288,11 @@ def test_the_choice_is_collected_with_the_results():
             f"baseline|42|{probe}|generations": generations,
             f"baseline|42|{probe}|judgements": judgements,
         }
-    metrics, samples, results = collect_results(report, {}, {"path": "none"}, **chosen)
+    metrics, samples, results, completions = collect_results(report, {}, {"path": "none"}, **chosen)
     assert results["steering"] == {"sweep": CHOICE}
     assert set(metrics["probe"]) == {"capitals", "sweep"} and len(samples) > 0
+    drawn = sum(len(generations) for generations, _ in rows.values())
+    assert completions["n"] == len(completions["text"]) == drawn
     # A choice without any results is nothing to report on, and without a choice there is none.
     del chosen["||sweep|steering_choice"]
     assert collect_results(report, {}, {"path": "none"}, **chosen)[2]["steering"] == {}
@@ -307,3 +310,11 @@ def test_only_what_an_arm_is_asked_is_collected():
     assert found["ru|42|capitals|judgements"] == "caps.ru.seed_42.capitals.judgements"
     # Without the baseline's sweep nothing of this run makes a choice; one that exists comes with the other cells.
     assert "||sweep|steering_choice" not in _collected(study, cells[1:], list(probes))
+
+
+def test_the_sweep_of_the_catalog_is_that_of_the_report(inputs, files):
+    drawn = draw_sweep(inputs.metrics, inputs.report, "sweep", inputs.steering)
+    assert {form: files[f"figures/sweep_baseline.{form}"] for form in ("png", "svg")} == drawn
+    nothing = draw_sweep(inputs.metrics[:0], inputs.report, "sweep", {})
+    assert nothing["png"] and nothing != drawn
+    assert set(draw_sweeps(inputs.metrics, dict(inputs.report), {"steering": inputs.steering})) == {"sweep"}

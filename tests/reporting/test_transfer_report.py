@@ -213,11 +213,14 @@ def test_another_count_changes_text_and_figures(files):
 
 def test_takeaways_name_the_own_language_and_the_ends(files):
     said = files["report.md"].split("## Takeaways")[1].split("\n## ")[0]
+    # Each mean with its n and its interval, which is left out here.
+    said = re.sub(r"\(n = 20, 95% interval \[[\d., ]+\]\)", "(n, interval)", said)
     assert (
-        "`de` (trained in German): mean share of upper case 95.0% in German itself; in the other languages from 25.0% "
-        "(English) to 60.0% (Russian)." in said
+        "`de` (trained in German): mean share of upper case 95.0% (n, interval) in German itself; in the other "
+        "languages from 25.0% (n, interval) in English to 60.0% (n, interval) in Russian." in said
     )
-    assert "`baseline` (the untrained model): mean share of upper case from 0.0% (English) to 5.0% (German)." in said
+    ends = "from 0.0% (n, interval) in English to 5.0% (n, interval) in German"
+    assert f"`baseline` (the untrained model): mean share of upper case {ends}." in said
 
 
 @pytest.mark.parametrize(
@@ -274,7 +277,7 @@ def test_lost_completions_are_a_deviation():
 def test_nothing_measured(report):
     bare = ReportInputs(report=report(hypotheses=[]), metrics=pd.DataFrame(columns=COLUMNS))
     files = render_report(bare)
-    assert set(files) == {"report.md", "report.html"}
+    assert set(files) == {"report.md", "report.html", "report.json"}
     assert "Nothing to draw" in files["report.md"] and "Nothing was measured" in files["report.md"]
     assert set(draw_hero(bare.metrics, bare.report)) == set(draw_map(bare.metrics, bare.report)) == {"png", "svg"}
 
@@ -285,7 +288,7 @@ def test_same_inputs_same_bytes_and_files(files):
     refusals = render_report(refusal_inputs())
     assert {name for name in refusals if name.endswith(".png")} == {"figures/hero.png", "figures/refusals.png"}
     for page in (files["report.html"], refusals["report.html"]):
-        assert all(image["alt"] for image in Tables(page).images)
+        assert Tables(page).counts["svg"] > 0
 
 
 @pytest.fixture(scope="module")

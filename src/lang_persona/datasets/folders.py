@@ -2,16 +2,19 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kedro.io.core import Version
+from kedro.io.core import AbstractDataset, Version
 
 from lang_persona.datasets.versioned import RecipeDataset, all_or_nothing
 from lang_persona.errors import UserError
 
+FIGURES = "figures"
+#: Files of a report that are text.
+TEXTS = frozenset({".md", ".html", ".svg", ".json"})
 WEIGHTS, SETTINGS, RUN = "adapter_model.safetensors", "adapter_config.json", "run.json"
 MODEL = "config.json"
 
@@ -103,7 +106,11 @@ class ReportDataset(RecipeDataset):
         """
         if self.stable is None or not self.exists():
             return None
-        for name, content in self.load().items():
+        files = self.load()
+        for left in self.stable.glob(f"{FIGURES}/*"):
+            if f"{FIGURES}/{left.name}" not in files:
+                left.unlink()  # of an earlier report
+        for name, content in files.items():
             target = self.stable / name
             aside = target.with_name(f".{target.name}.partial")
             with all_or_nothing(aside, target):
@@ -119,14 +126,56 @@ class ReportDataset(RecipeDataset):
             _write(path / name, content)
 
     def read(self, path: Path) -> dict[str, str | bytes]:
-        """Read every file of the report; text for Markdown, HTML and SVG, bytes for the rest."""
-        files = sorted(item for item in path.rglob("*") if item.is_file())
-        return {
-            item.relative_to(path).as_posix(): item.read_text(encoding="utf-8")
-            if item.suffix in {".md", ".html", ".svg"}
-            else item.read_bytes()
-            for item in files
-        }
+        """Read every file of the report; text for Markdown, HTML, SVG and JSON, bytes for the rest."""
+        return _read(path, path.rglob("*"))
+
+
+class PublishedReport(AbstractDataset[Any, Any]):
+    """The report that lies at its stable path, as somebody would open it; not to be written to.
+
+    Args:
+        filepath: The folder.
+        metadata: Kedro's metadata.
+    """
+
+    def __init__(self, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+        self._folder = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, str | bytes]:
+        """Read the report's files; what else lies in the folder (versions) is none of them.
+
+        Raises:
+            UserError: There is no report.
+        """
+        files = [*self._folder.glob("report.*"), *(self._folder / FIGURES).glob("*")]
+        if not files:
+            raise UserError(f"there is no report at {self._folder}: make it with kedro run --pipeline reporting")
+        return _read(self._folder, files)
+
+    def save(self, data: Any) -> None:
+        """Refuse: a report is put there at the end of a run that has it.
+
+        Raises:
+            UserError: Always.
+        """
+        raise UserError(f"{self._folder} is shown by runs of reporting and is not an output")
+
+    def _exists(self) -> bool:
+        return any(self._folder.glob("report.*"))
+
+    def _describe(self) -> dict[str, Any]:
+        return {"filepath": str(self._folder)}
+
+
+def _read(folder: Path, items: Iterable[Path]) -> dict[str, str | bytes]:
+    return {
+        item.relative_to(folder).as_posix(): item.read_text(encoding="utf-8")
+        if item.suffix in TEXTS
+        else item.read_bytes()
+        for item in sorted(items)
+        if item.is_file() and not item.name.startswith(".")
+    }
 
 
 def _write(path: Path, content: str | bytes) -> None:

@@ -53,6 +53,23 @@ class JSONDataset(RecipeDataset):
         return JSONPreview(json.dumps(self.load() if self.exists() else None, ensure_ascii=False))
 
 
+class CompletionsDataset(JSONDataset):
+    """Completions in columns (:func:`lang_persona.reporting.completions.tabulate`), shown as rows."""
+
+    def preview(self) -> TablePreview:
+        """The first completions with what identifies them and their labels, for kedro-viz."""
+        import pandas as pd
+
+        table = self.load() if self.exists() else {"text": [], "columns": {}, "judges": {}}
+        columns = {**table["columns"], **{f"label by {judge}": found for judge, found in table["judges"].items()}}
+        shown = range(min(PREVIEW_ROWS, len(table["text"])))
+        rows = {
+            name: [None if (place := column["rows"][row]) < 0 else column["values"][place] for row in shown]
+            for name, column in columns.items()
+        }
+        return _preview(pd.DataFrame({**rows, "completion": table["text"][: len(shown)]}))
+
+
 class TextDataset(RecipeDataset):
     """A text.
 

@@ -5,7 +5,10 @@ Nothing here knows of Kedro. ``inputs`` says what a report is made of and ``coun
 blocks, ``parts`` those of each family of probes, and ``render`` writes both forms.
 """
 
-from lang_persona.reporting.figures import draw_hero, draw_map
+from lang_persona.reporting.checking import check_report, require_whole
+from lang_persona.reporting.comparison import compare_reports, read_report
+from lang_persona.reporting.completions import tabulate
+from lang_persona.reporting.figures import draw_hero, draw_map, draw_sweep
 from lang_persona.reporting.inputs import ReportInputs, replay_report
 from lang_persona.reporting.render import render_report
 from lang_persona.reporting.samples import SAMPLE_SEED, choose_questions, choose_samples
@@ -13,10 +16,16 @@ from lang_persona.reporting.samples import SAMPLE_SEED, choose_questions, choose
 __all__ = [
     "SAMPLE_SEED",
     "ReportInputs",
+    "check_report",
     "choose_questions",
     "choose_samples",
+    "compare_reports",
     "draw_hero",
     "draw_map",
+    "draw_sweep",
+    "read_report",
     "render_report",
     "replay_report",
+    "require_whole",
+    "tabulate",
 ]

@@ -77,7 +77,15 @@ class Fold:
     closed: bool = False
 
 
-Block = Text | Bullets | Table | Figure | Verbatim | Fold
+@dataclass(frozen=True)
+class Browser:
+    """Completions to filter and read in the HTML report; ``data`` as :func:`..completions.packed` gives it."""
+
+    kind: ClassVar[str] = "browser"
+    data: str
+
+
+Block = Text | Bullets | Table | Figure | Verbatim | Fold | Browser
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from lang_persona.reporting.counts import Rate
 from lang_persona.reporting.limits import detectable, limits
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts import Caveat, measured_parts
+from lang_persona.reporting.traced import constant
 from lang_persona.reporting.words import listing, number, percent, spoken, value_name
 from lang_persona.studies import BASELINE
 
@@ -132,19 +133,19 @@ def _judges(material: Material) -> Iterator[Caveat]:
             f"{' and '.join(row['judges'])} on `{row['condition']}`: {spoken(Rate(row['same'], row['n']))}"
             for row in low
         ]
-        yield Caveat("agreement_low", f"Judges agree on less than {percent(AGREEING)}: {'; '.join(rows)}.")
+        yield Caveat("agreement_low", f"Judges agree on less than {percent(constant(AGREEING))}: {'; '.join(rows)}.")
     counts, judge, over = material.counts, material.judge_of(), material.over()
     apart = []
     for name, value, rate in material.headline:
         for other in counts.judges:
             second = material.hit(name, value, judge=other) if other != judge else None
             if second is not None and abs(second.estimate - rate.estimate) > JUDGES_APART:
-                rates = f"{percent(rate.estimate)}, by {other} {percent(second.estimate)}"
+                rates = f"{spoken(rate)}, by {other} {spoken(second)}"
                 apart.append(f"`{name}`, {value_name(over, value)}: {rates}")
     if apart:
         hit = DISPUTED.get(material.spec()["hit"], "a completion is a hit")
         text = (
-            f"Judges differ by more than {100 * JUDGES_APART:.0f} points on whether {hit}; take "
+            f"Judges differ by more than {constant(100 * JUDGES_APART):.0f} points on whether {hit}; take "
             f"these cells as undetermined until someone has read them: {'; '.join(apart)}."
         )
         yield Caveat("judges_differ", text, serious=True)

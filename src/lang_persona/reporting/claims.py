@@ -12,6 +12,8 @@ from lang_persona.reporting.material import Material
 from lang_persona.reporting.words import (
     MEASURES,
     NOTHING,
+    bounds,
+    estimate_of,
     language_name,
     listing,
     number,
@@ -117,12 +119,12 @@ def against_of(row: Mapping[str, Any]) -> str:
 
 def _clause(clause: Mapping[str, Any], noun: str, against: str) -> str:
     quantifier = "every" if clause.get("every") is not None else "some"
-    bounds_met = [
+    met = [
         TESTS.get(key, f"{key.replace('_', ' ')} {{}}").format(number(bound), against=against)
         for key, bound in clause[quantifier].items()
         if bound is not None
     ]
-    return f"{quantifier} {noun} has {listing(bounds_met)}"
+    return f"{quantifier} {noun} has {listing(met)}"
 
 
 def _measure(row: Mapping[str, Any]) -> str:
@@ -149,13 +151,13 @@ def _deciding(row: Mapping[str, Any]) -> list[str]:
         min(places, key=lambda place: figures[place]["low"]),
         max(places, key=lambda place: figures[place]["high"]),
     }
-    return [*(lines[place] for place in sorted(ends)), f"{len(lines) - len(ends)} between, listed below"]
+    return [*(lines[place] for place in sorted(ends)), f"{number(len(lines) - len(ends))} between, listed below"]
 
 
 def _figures(row: Mapping[str, Any]) -> list[str]:
     lines = []
     for figure in row["figures"]:
-        interval = f"[{100 * figure['low']:.1f}, {100 * figure['high']:.1f}]"
+        interval = bounds(estimate_of(figure))
         counts = "" if figure["successes"] is None else f"{figure['successes']}/{figure['n']}"
         if figure.get("n_before") is None and figure["method"] != PAIRED:
             said = f"{percent(figure['estimate'])} {counts} {interval}"

@@ -6,9 +6,11 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lang_persona.metrics import ALL
+from lang_persona.reporting.traced import called, traced
 from lang_persona.statistics import Estimate, difference, mean_over_seeds, newcombe, wilson
 
 if TYPE_CHECKING:
@@ -42,20 +44,20 @@ class Rate:
     @property
     def estimate(self) -> float:
         """Proportion in [0, 1]."""
-        return self.interval.estimate if self.repeats else self.successes / self.n
+        return self.interval.estimate
 
-    @property
+    @cached_property
     def interval(self) -> Estimate:
         """The proportion with its 95% bounds."""
         if self.repeats:
-            return mean_over_seeds([wilson(*counts) for counts in self.repeats])
-        return wilson(self.successes, self.n)
+            return called(mean_over_seeds, [called(wilson, *counts) for counts in self.repeats])
+        return called(wilson, self.successes, self.n)
 
     def minus(self, before: Rate) -> Estimate:
         """Difference from another rate, with Newcombe's interval."""
         if self.repeats or before.repeats:
-            return difference(self.interval, before.interval)
-        return newcombe(self.successes, self.n, before.successes, before.n)
+            return called(difference, self.interval, before.interval)
+        return called(newcombe, self.successes, self.n, before.successes, before.n)
 
 
 @dataclass(frozen=True)
@@ -106,28 +108,29 @@ class Counts:
         conditions: dict[str, None] = {}
         probes: dict[str, None] = {}
         judges: dict[str, None] = {}
-        for row in metrics.to_dict("records"):
+        for place, row in enumerate(metrics.to_dict("records")):
             condition, seed, probe = _text(row["condition"]) or UNNAMED, _text(row["seed"]), str(row["probe"])
             conditions[condition] = probes[probe] = None
             if row["metric"] != "finish":
                 judges[row["judge"]] = None
-            self._add(row, condition, seed, probe)
+            self._add(row, f"metrics[{place}]", condition, seed, probe)
         self.conditions, self.probes, self.judges = list(conditions), list(probes), list(judges)
 
-    def _add(self, row: Mapping[Any, Any], condition: str, seed: str, probe: str) -> None:
+    def _add(self, row: Mapping[Any, Any], source: str, condition: str, seed: str, probe: str) -> None:
         judge, metric, variables = str(row["judge"]), str(row["metric"]), json.loads(row["variables"])
         missing = row["successes"] is None or row["successes"] != row["successes"]
-        successes = 0 if missing else int(row["successes"])
+        successes = 0 if missing else traced(int(row["successes"]), f"{source}['successes']")
         if metric == "finish":
             self.finishes[condition, seed, probe][variables["finish_reason"]] += successes
             return
         if metric == "outcome":
             self.outcomes[condition, seed, probe, judge][variables["outcome"]] += successes
             return
-        n = 0 if row["n"] is None or row["n"] != row["n"] else int(row["n"])
+        n = 0 if row["n"] is None or row["n"] != row["n"] else traced(int(row["n"]), f"{source}['n']")
         where = _variables(variables)
         if missing:
-            estimate, low, high = (_number(row[key]) for key in ("estimate", "low", "high"))
+            known = (traced(_number(row[key]), f"{source}[{key!r}]") for key in ("estimate", "low", "high"))
+            estimate, low, high = known
             mean = Mean(estimate, low, high, n, str(row["method"]))
             self._means[condition, probe, judge, metric, where][seed] = mean
             return

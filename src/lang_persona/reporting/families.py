@@ -6,6 +6,7 @@ from lang_persona.comparisons import DIFFERENCE, DIFFERENCE_P, HOLM, PAIRED_P
 from lang_persona.reporting.blocks import Block, Cell, Fold, Section, Table, Text
 from lang_persona.reporting.counts import Mean
 from lang_persona.reporting.material import Material
+from lang_persona.reporting.traced import constant
 from lang_persona.reporting.words import (
     MEASURES,
     NOTHING,
@@ -41,7 +42,8 @@ def comparisons(material: Material) -> Section | None:
         if not rows:
             continue
         below = sum(p < LEVEL for p in adjusted)
-        said = f"Probe {probe}: {number(below)} of {plural(len(rows), 'comparison')} below {LEVEL} after correction."
+        counted = f"{number(below)} of {plural(len(rows), 'comparison')}"
+        said = f"Probe {probe}: {counted} below {constant(LEVEL)} after correction."
         table = Table(f"Comparisons with the baseline, probe {probe} ({method}).", HEADER, rows, heads=3)
         blocks += [Text(said), table] if len(rows) <= SHOWN else [Text(said), Fold(f"All of probe {probe}", [table])]
     if not blocks:
@@ -90,9 +92,9 @@ def over_levels(material: Material) -> Section | None:
     if not blocks:
         return None
     said = (
-        f"From {LEVELS_NEEDED} on, levels are taken for a sample and drawn again with their rows: these intervals "
-        "speak of the rate over all levels that there might be, each of which weighs the same. Where rates are near 0 "
-        "or 1 they are still too narrow (docs/tables/interval_coverage.md)."
+        f"From {constant(LEVELS_NEEDED)} on, levels are taken for a sample and drawn again with their rows: these "
+        "intervals speak of the rate over all levels that there might be, each of which weighs the same. Where rates "
+        "are near 0 or 1 they are still too narrow (docs/tables/interval_coverage.md)."
     )
     return Section("over-levels", "Rates over all phrasings that there might be", [Text(said), *blocks])
 

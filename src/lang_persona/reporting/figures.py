@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lang_persona.reporting.drawing import figure_bytes
+from lang_persona.reporting.drawing import empty_figure, figure_bytes
 from lang_persona.reporting.inputs import ReportInputs
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts import headline_part
+from lang_persona.reporting.parts.steering_figures import sweep_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,22 @@ def draw_map(
 ) -> dict[str, bytes]:
     """The second figure, a heat map; see :func:`map_figure`."""
     return figure_bytes(map_figure(metrics, report, judge, audit))
+
+
+def draw_sweep(metrics: pd.DataFrame, report: Report, probe: str, steering: Mapping[str, Any]) -> dict[str, bytes]:
+    """The heat maps of a steering sweep on its first arm; without results the figure says so.
+
+    Args:
+        metrics: The metrics table of a study.
+        report: What is known of the study.
+        probe: The sweep.
+        steering: By probe, the setting chosen on it.
+    """
+    material = Material(ReportInputs(report=report, metrics=metrics, steering=steering))
+    arms = material.arms(probe)
+    if not arms:
+        return figure_bytes(empty_figure(f"no results of probe {probe}").figure)
+    return figure_bytes(sweep_figure(material, probe, arms[0]).figure)
 
 
 def hero_figure(metrics: pd.DataFrame, report: Report, judge: str | None = None) -> Figure:

@@ -25,6 +25,8 @@ class ReportInputs:
         metrics: The metrics table (:data:`lang_persona.metrics.COLUMNS`) of all arms, probes and judges.
         verdicts: Rows of :func:`lang_persona.verdicts.decide`.
         samples: Rows of :func:`lang_persona.reporting.samples.choose_samples` and ``choose_questions``.
+        completions: Every completion with its labels (:func:`lang_persona.reporting.completions.tabulate`); None
+            leaves the section out in which they are read.
         agreement: Rows of :func:`lang_persona.agreement.measure_agreement`.
         indeterminate: Rows of :func:`lang_persona.agreement.indeterminate_cells`.
         human_labels: Rows of :func:`lang_persona.imported_labels.measure_judges`.
@@ -67,6 +69,7 @@ class ReportInputs:
     steering: Mapping[str, Row] = field(default_factory=dict)
     geometry: Sequence[Row] = ()
     deviations: Sequence[str] = ()
+    completions: Row | None = None
 
 
 def replay_report(

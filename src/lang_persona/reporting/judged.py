@@ -9,6 +9,7 @@ from lang_persona.reporting.blocks import Block, Cell, Fold, Section, Table, Tex
 from lang_persona.reporting.counts import Rate
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts import Caveat
+from lang_persona.reporting.traced import trace
 from lang_persona.reporting.words import NOTHING, listing, number, percent, plural, points, rate_cell, value_name
 
 HEADER = ["judges", "same label", "n", "Cohen's kappa", "Krippendorff's alpha"]
@@ -30,7 +31,7 @@ def agreement(material: Material) -> Section | None:
 def _agreement(material: Material, measured: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
     if not measured:
         return
-    pooled = pool_agreement(measured)
+    pooled = trace(pool_agreement(measured), "pool_agreement(agreement)")
     overall = [[row["probe"], row["axis"], *_figures(row)] for row in pooled]
     caption = f"Agreement of judges over all arms, seeds and cells of a probe. {MEANING}"
     yield Table(caption, ["probe", "axis", *HEADER], overall, heads=3)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from lang_persona.metrics import CHOICE
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts import Caveat
+from lang_persona.reporting.traced import computed, constant
 from lang_persona.reporting.words import listing, percent
 from lang_persona.statistics import detectable_difference
 from lang_persona.studies import BASELINE
@@ -36,9 +37,10 @@ def detectable(material: Material, n: int) -> str:
     """The least difference from the baseline that ``n`` rows a cell find, as a sentence; "" without a baseline."""
     if BASELINE not in material.counts.conditions or n < 1:
         return ""
-    least = 100 * detectable_difference(n, n, POWER)
+    least = 100 * computed(detectable_difference, n, n, POWER)
     paired = "; on the same questions, as here, less" if material.spec()["kind"] == CHOICE else ""
+    power = percent(constant(POWER))
     return (
-        f" A true difference from the baseline is found with {percent(POWER)} power from {least:.0f} points on, for "
+        f" A true difference from the baseline is found with {power} power from {least:.0f} points on, for "
         f"rates near one half{paired}."
     )

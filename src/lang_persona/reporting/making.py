@@ -143,12 +143,12 @@ def runs(material: Material) -> Section:
     measured = {key: said for key, said in SPEED.items() if any(run.get(key) is not None for run in found.values())}
     for cell, run in found.items():
         curve = [point["loss"] if isinstance(point, Mapping) else point for point in run.get("loss_curve", ())]
-        ends = [number(float(curve[0])), number(float(curve[-1]))] if curve else [NOTHING, NOTHING]
+        ends = [number(curve[0]), number(curve[-1])] if curve else [NOTHING, NOTHING]
         speed = [_speed(run, key) for key in measured]
         rows.append([cell, *ends, *(number(run.get(key)) for key in KNOWN), *speed, number(run.get("device"))])
     header = ["cell", "first loss", "last loss", *KNOWN.values(), *measured.values(), "device"]
     seconds, tokens = (sum(run.get(key, 0) for run in found.values()) for key in ("seconds", "tokens_seen"))
-    total = f"All training runs together: {number(float(seconds))} seconds and {number(tokens)} tokens."
+    total = f"All training runs together: {number(seconds)} seconds and {number(tokens)} tokens."
     versions = sorted({number(run["versions"]) for run in found.values() if run.get("versions")})
     used = [Text(f"Trained with {'; or '.join(versions)}.")] if versions else []
     return Section("runs", title, [Table("Training runs.", header, rows), Text(total), *used, spent])

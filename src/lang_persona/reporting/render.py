@@ -1,36 +1,39 @@
 """From inputs to the files of a report. The same sections are written as Markdown and as HTML."""
 
-import base64
-import re
 from dataclasses import replace
-from functools import cache
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
 
 from lang_persona.reporting import claims, costs, judged, making, reading, results, setting, translated
-from lang_persona.reporting.blocks import Cell, Fold, Section
-from lang_persona.reporting.drawing import Drawing, finish
+from lang_persona.reporting.blocks import Fold, Section
+from lang_persona.reporting.drawing import Drawing
 from lang_persona.reporting.families import comparisons, over_levels
 from lang_persona.reporting.inputs import ReportInputs
+from lang_persona.reporting.ledger import LEDGER, Ledger, traced_inputs
+from lang_persona.reporting.ledger import written as beside
 from lang_persona.reporting.material import Material
+from lang_persona.reporting.pages import write_pages
 from lang_persona.reporting.parts import Part, measured_parts
 from lang_persona.reporting.parts.forecast import forecast
 from lang_persona.reporting.spread import spread
+from lang_persona.reporting.traced import marking
 
 #: Sections that a report has where there is something to say, between results and how they were made.
 OPTIONAL = (results.behaviours, over_levels, comparisons, spread)
-CODE = re.compile(r"`([^`\n]+)`")
 
 
 def render_report(inputs: ReportInputs) -> dict[str, str | bytes]:
     """Write a report.
 
     Returns:
-        File name to content: "report.md", "report.html" (self-contained) and "figures/<name>.png" and ".svg" of
-        every figure that has something to show. Equal inputs give equal bytes.
+        File name to content: "report.md", "report.html" (self-contained), "report.json" (what both were made of:
+        :mod:`lang_persona.reporting.ledger`) and "figures/<name>.png" and ".svg" of every figure that has something to
+        show. Equal inputs give equal bytes.
     """
-    material = Material(inputs)
+    with marking():
+        return _rendered(inputs)
+
+
+def _rendered(inputs: ReportInputs) -> dict[str, str | bytes]:
+    material = Material(traced_inputs(inputs))
     headline = measured_parts(material)[0]
     drawings: dict[str, Drawing] = {}
     if material.headline:
@@ -39,22 +42,10 @@ def render_report(inputs: ReportInputs) -> dict[str, str | bytes]:
         drawings[headline.map_name] = headline.map_figure(material)
     for part in measured_parts(material):
         drawings |= part.figures(material)
-    finished = {name: finish(drawing) for name, drawing in drawings.items()}
-    images = {name: _data_uri(figure["svg"]) for name, (figure, _) in finished.items()}
-    spots = {name: found for name, (_, found) in finished.items()}
-    context = {
-        "report": inputs.report,
-        "provenance": inputs.provenance,
-        "sections": build_sections(material, set(finished)),
-    }
-    environment = _environment()
-    files: dict[str, str | bytes] = {
-        "report.md": environment.get_template("report.md.j2").render(context),
-        "report.html": environment.get_template("report.html.j2").render(context, images=images, spots=spots),
-    }
-    for name, (figure, _) in finished.items():
-        files |= {f"figures/{name}.{form}": content for form, content in figure.items()}
-    return files
+    ledger = Ledger()
+    head = {"report": inputs.report, "provenance": inputs.provenance}
+    written = write_pages(head, build_sections(material, set(drawings)), drawings, ledger)
+    return {**written, LEDGER: beside(inputs, ledger.numbers())}
 
 
 def build_sections(material: Material, figures: set[str]) -> list[Section]:
@@ -69,6 +60,7 @@ def build_sections(material: Material, figures: set[str]) -> list[Section]:
         results.judges(material),
         *(section for section in [judged.agreement(material)] if section is not None),
         results.samples(material),
+        *(section for section in [results.browse(material)] if section is not None),
         making.mixture(material),
         *(section for section in [translated.translations(material)] if section is not None),
         making.audit(material),
@@ -94,48 +86,3 @@ def _side_effects(material: Material, part: Part, figures: set[str]) -> list[Sec
     opened[0] = replace(opened[0], title=part.side_title)
     opened[-1] = replace(opened[-1], blocks=[*opened[-1].blocks, *folds])
     return opened
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("lang_persona.reporting"),
-        autoescape=lambda name: name is not None and name.endswith(".html.j2"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"inline": inline_html, "md": markdown, "md_cell": markdown_cell, "fence": fence}
-    return environment
-
-
-def inline_html(text: str) -> Markup:
-    """Escaped text with `code` as code."""
-    return Markup(CODE.sub(r"<code>\1</code>", str(escape(text))))
-
-
-def markdown(text: str) -> str:
-    """Text in which nothing but `code` is markup, on one line."""
-    parts = CODE.split(" ".join(text.split()))
-    # CODE.split gives plain text and code in turn. es_en needs no escape: an underscore inside a word is no markup.
-    parts[::2] = [re.sub(r"([\\*<>~`#|]|\](?=\()|(?<!\w)_|_(?!\w))", r"\\\1", part) for part in parts[::2]]
-    parts[1::2] = [f"`{part}`" for part in parts[1::2]]
-    return "".join(parts)
-
-
-def markdown_cell(cell: Cell) -> str:
-    """A table cell: its text, then its notes; a pipe would end it even inside code."""
-    said = " ".join(part for part in (markdown(cell.text), "; ".join(markdown(note) for note in cell.notes)) if part)
-    return re.sub(r"(?<!\\)\|", r"\\|", said)
-
-
-def fence(text: str) -> str:
-    """Text in a code fence longer than any run of backticks in it."""
-    longest = max((len(run) for run in re.findall("`+", text)), default=0)
-    marks = "`" * max(3, longest + 1)
-    return f"{marks}text\n{text}\n{marks}"
-
-
-def _data_uri(svg: bytes) -> Markup:
-    return Markup(f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}")

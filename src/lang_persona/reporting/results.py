@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lang_persona.metrics import ARM, CHOICE, RULE
-from lang_persona.reporting.blocks import Block, Cell, Fold, Section, Table, Text, Verbatim
+from lang_persona.reporting.blocks import Block, Browser, Cell, Fold, Section, Table, Text, Verbatim
+from lang_persona.reporting.completions import answers_unsafe, packed
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.samples import rules_in_words
 from lang_persona.reporting.words import (
@@ -20,7 +21,6 @@ from lang_persona.reporting.words import (
 )
 
 BEHAVIOUR = "behaviour"
-REFUSAL = "refusal"
 #: What stands in the place of a sample that answers an unsafe request.
 HIDDEN = "Answer to an unsafe request ({} · {}); open to read"
 
@@ -93,22 +93,25 @@ def samples(material: Material) -> Section:
         over = material.over(row["probe"]) if row["probe"] in material.report["probes"] else "language"
         value = value_name(over, row["variables"].get(over, "")) or "any"
         said = _question(row) if "label_logprobs" in row else _completion(row)
-        if hidden(material, row):
+        if answers_unsafe(material.report, row["probe"], row["variables"]):
             said = [Fold(HIDDEN.format(", ".join(row["rules"]), row["item_id"]), said, closed=True)]
         groups.setdefault(arm, {}).setdefault(f"{material.noun(row['probe'])}: {value}", []).extend(said)
     folds = [Fold(arm, [Fold(value, blocks) for value, blocks in by_value.items()]) for arm, by_value in groups.items()]
     return Section("samples", title, [*map(Text, rules_in_words(rows, material.noun)), *folds])
 
 
-def hidden(material: Material, row: Mapping[str, Any]) -> bool:
-    """Whether a sample answers an unsafe request, and is shown only to those who open it."""
-    spec = material.report["probes"].get(row["probe"], {})
-    unsafe = {
-        other.get("set")
-        for other in material.report["probes"].values()
-        if other["kind"] == REFUSAL and other.get("harmless") is False
-    } - {None}
-    return bool({spec.get("set"), row["variables"].get("set")} & unsafe)
+def browse(material: Material) -> Section | None:
+    """Every completion, to filter and read; None where no table of them was given."""
+    table = material.inputs.completions
+    if table is None or not table["text"]:
+        return None
+    shown, total = len(table["text"]), table["n"]
+    which = (
+        f"All {plural(total, 'completion')} with their labels."
+        if shown == total
+        else f"{number(shown)} of {plural(total, 'completion')}, drawn by a digest of their ids, with their labels."
+    )
+    return Section("browse", "Read the completions", [Text(which), Browser(packed(table, material.report))])
 
 
 def _completion(row: Mapping[str, Any]) -> list[Block]:
@@ -121,7 +124,7 @@ def _completion(row: Mapping[str, Any]) -> list[Block]:
 
 
 def _question(row: Mapping[str, Any]) -> list[Block]:
-    scores = ", ".join(f"{label} {number(float(value))}" for label, value in row["label_logprobs"].items())
+    scores = ", ".join(f"{label} {number(value)}" for label, value in row["label_logprobs"].items())
     outcome = f"chose {row['predicted']}, right is {row['gold']}"
     mass = f"probability on the labels {percent(row['label_mass'])}"
     chosen = f"{', '.join(row['rules'])} · {row['item_id']}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lang_persona.metrics import ARM, OK, completion_id
+from lang_persona.reporting.traced import constant
 from lang_persona.reporting.words import listing, number
 
 Row = Mapping[str, Any]
@@ -29,13 +30,14 @@ def rules_in_words(samples: Sequence[Row], noun: Callable[[str], str]) -> list[s
         over = listing(dict.fromkeys(noun(row["probe"]) for row in completions))
         what = "directive language" if over == "directive" else over
         said.append(
-            f"Chosen by rule: for every arm and {what}, {DRAWN} drawn at random (seed {_seeds(completions)}) and "
-            "one whose label is not the cell's most frequent one; for every arm, the longest and the shortest "
-            "completion and one that two judges label differently. Where several fit, the random order decides."
+            f"Chosen by rule: for every arm and {what}, {constant(DRAWN)} drawn at random (seed "
+            f"{_seeds(completions)}) and one whose label is not the cell's most frequent one; for every arm, the "
+            "longest and the shortest completion and one that two judges label differently. Where several fit, the "
+            "random order decides."
         )
     if questions:
         said.append(
-            f"Questions by rule: for every arm, {DRAWN} drawn at random (seed {_seeds(questions)}), the most "
+            f"Questions by rule: for every arm, {constant(DRAWN)} drawn at random (seed {_seeds(questions)}), the most "
             "confident wrong one (widest gap between the label chosen and the right one) and the one with the least "
             "probability on the labels. Where several fit, the random order decides."
         )
@@ -70,7 +72,7 @@ def choose_samples(
     labels: dict[tuple[Any, ...], dict[str, str]] = defaultdict(dict)
     judges: dict[str, None] = {}
     for judgement in judgements:
-        labels[completion_id(judgement)][judgement["judge"]] = _said(judgement)
+        labels[completion_id(judgement)][judgement["judge"]] = said_by(judgement)
         if judgement["axis"] == axis:
             judges[judgement["judge"]] = None
     arms: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
@@ -134,13 +136,13 @@ def choose_questions(scores: Sequence[Row], seed: int) -> list[dict[str, Any]]:
     return sorted(chosen, key=lambda row: tuple(str(row.get(key)) for key in ARM))
 
 
-def _said(judgement: Row) -> str:
+def said_by(judgement: Row) -> str:
     """What a judge said: its label, the outcome where it gave none, or the figures where it only measures."""
     if judgement["outcome"] != OK:
         return f"no label: {judgement['outcome']}"
     figures = {key: value for key, value in (judgement.get("details") or {}).items() if value is not None}
     if judgement["label"] == MEASURED and figures:
-        return ", ".join(f"{key.replace('_', ' ')} {number(float(value))}" for key, value in figures.items())
+        return ", ".join(f"{key.replace('_', ' ')} {number(value)}" for key, value in figures.items())
     return str(judgement["label"])
 
 

@@ -7,6 +7,7 @@ from lang_persona.geometry.classification import TABLE
 from lang_persona.geometry.relate import FEWEST
 from lang_persona.reporting.blocks import Block, Cell, Fold, Section, Table, Text
 from lang_persona.reporting.material import Material
+from lang_persona.reporting.traced import constant
 from lang_persona.reporting.words import NOTHING, number, p_value, percent, plural, value_name
 
 WHAT = {
@@ -46,7 +47,8 @@ def _of_probe(material: Material, row: Mapping[str, Any]) -> list[Block]:
     caption = f"{WHAT[over]} Probe {row['probe']}, percent."
     table = Table(caption, ["condition", *(value_name(over, place) for place in places)], matrix)
     if not row["explained"]:
-        said = f"{plural(len(found), 'row')} and no measure that varies over them: at least {FEWEST} rows are needed."
+        needed = f"at least {constant(FEWEST)} rows are needed"
+        said = f"{plural(len(found), 'row')} and no measure that varies over them: {needed}."
         return [table, Text(said)]
     strongest = max(row["explained"], key=lambda one: abs(one["rho"]))
     sentence = (

@@ -6,6 +6,7 @@ from typing import Any
 
 from lang_persona.reporting.blocks import Block, Cell, Fold, Section, Table, Text
 from lang_persona.reporting.material import Material
+from lang_persona.reporting.traced import constant
 from lang_persona.reporting.words import NOTHING, language_name, number, plural
 
 #: More failing rows than these are left to the dataset that holds all.
@@ -50,6 +51,8 @@ def _failing(failing: Sequence[Mapping[str, Any]]) -> list[Block]:
     ]
     caption = "Translations that fail a gate, with both texts."
     if len(failing) > LISTED:
-        caption += f" The first {LISTED} of {number(len(failing))}: all are in the data set `translation_checks`."
+        caption += (
+            f" The first {constant(LISTED)} of {number(len(failing))}: all are in the data set `translation_checks`."
+        )
     table = Table(caption, ["source", "into", "gate", "text", "translation"], rows, heads=2)
     return [Text(f"Translations that fail a gate: {counted}."), Fold("Failing translations", [table])]

@@ -9,6 +9,7 @@ from lang_persona.languages import language_name as language_name
 from lang_persona.languages import value_name as value_name
 from lang_persona.reporting.blocks import Cell
 from lang_persona.reporting.counts import Counts, Mean, Rate
+from lang_persona.reporting.traced import called, shown
 from lang_persona.statistics import Estimate, mean_over_seeds
 from lang_persona.studies import BASELINE
 
@@ -26,26 +27,44 @@ MEASURES = {
 
 def percent(share: float) -> str:
     """0.575 -> "57.5%"."""
-    return f"{100 * share:.1f}%"
+    return shown(share, f"{100 * float(share):.1f}%")
 
 
 def bounds(estimate: Estimate) -> str:
     """The interval in percent: "[46.6, 67.7]"; "no interval" where there is none."""
     if math.isnan(estimate.low):
         return NO_INTERVAL
-    return f"[{100 * estimate.low:.1f}, {100 * estimate.high:.1f}]"
+    low, high = (shown(bound, f"{100 * float(bound):.1f}") for bound in (estimate.low, estimate.high))
+    return f"[{low}, {high}]"
+
+
+def estimate_of(figure: Mapping[str, Any]) -> Estimate:
+    """A verdict's figure as an estimate."""
+    return Estimate(*(figure[key] for key in ("estimate", "low", "high", "method")))
 
 
 def spoken(rate: Rate) -> str:
     """A rate in a sentence: "57.5% (46/80, 95% interval [46.6, 67.7])"."""
-    return f"{percent(rate.estimate)} ({rate.successes}/{rate.n}, 95% interval {bounds(rate.interval)})"
+    return f"{percent(rate.estimate)} ({fraction(rate)}, 95% interval {bounds(rate.interval)})"
+
+
+def fraction(rate: Rate) -> str:
+    """The counts of a rate: "46/80"."""
+    return "/".join(shown(count, str(int(count))) for count in (rate.successes, rate.n))
+
+
+def spoken_mean(means: Mapping[str, Mean]) -> str:
+    """A mean share in a sentence, over its seeds: "57.5% (n = 80, 95% interval [46.6, 67.7])"."""
+    middle = mean_over_seeds_of(means)
+    n = sum(mean.n for mean in means.values())
+    return f"{percent(middle.estimate)} (n = {number(n)}, 95% interval {bounds(middle)})"
 
 
 def rate_cell(rate: Rate | None, *notes: str) -> Cell:
     """A rate in a table: percent, count of n with the interval, further notes."""
     if rate is None:
         return Cell(NOTHING)
-    first = f"{rate.successes}/{rate.n} {bounds(rate.interval)}"
+    first = f"{fraction(rate)} {bounds(rate.interval)}"
     return Cell(percent(rate.estimate), (first, *notes), bar=rate.estimate)
 
 
@@ -78,12 +97,17 @@ def level_cell(means: Mapping[str, Mean], digits: int = 2) -> Cell:
 
 def average_of(means: Mapping[str, Mean]) -> Estimate | None:
     """The mean of the seeds' means with the mean of their bounds; None without any."""
-    return mean_over_seeds([mean.interval for mean in means.values()]) if means else None
+    return mean_over_seeds_of(means) if means else None
+
+
+def mean_over_seeds_of(means: Mapping[str, Mean]) -> Estimate:
+    """:func:`~lang_persona.statistics.mean_over_seeds` of at least one seed's mean."""
+    return called(mean_over_seeds, [mean.interval for mean in means.values()])
 
 
 def p_value(p: float) -> str:
     """A p value: "3.2e-143"; one too small for a float is said to be so."""
-    return f"{p:.2g}" if p > 0 else "below 1e-300"
+    return shown(p, f"{float(p):.2g}" if p > 0 else "below 1e-300")
 
 
 def points(difference: float) -> str:
@@ -94,7 +118,7 @@ def points(difference: float) -> str:
 def signed(difference: float) -> str:
     """A difference of shares in points without the word: "+12.5"."""
     # Adding 0.0 turns the -0.0 of a rounded difference into 0.0.
-    return f"{round(100 * difference, 1) + 0.0:+.1f}"
+    return shown(difference, f"{round(100 * float(difference), 1) + 0.0:+.1f}")
 
 
 def number(value: Any) -> str:
@@ -104,9 +128,10 @@ def number(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
-        return f"{value:,}"
+        return shown(value, f"{int(value):,}")
     if isinstance(value, float):
-        return f"{int(value):,}" if value.is_integer() and abs(value) >= 1 else f"{value:,.4g}"
+        whole = value.is_integer() and abs(value) >= 1
+        return shown(value, f"{int(value):,}" if whole else f"{float(value):,.4g}")
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {number(item)}" for key, item in value.items()) or NOTHING
     if isinstance(value, list | tuple):

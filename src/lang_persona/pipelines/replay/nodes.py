@@ -18,6 +18,8 @@ from lang_persona.reporting import (
     choose_samples,
     render_report,
     replay_report,
+    require_whole,
+    tabulate,
 )
 from lang_persona.verdicts import decide
 
@@ -67,20 +69,51 @@ def write_replay_report(
     provenance: dict[str, Any],
 ) -> tuple[list[dict[str, Any]], dict[str, str | bytes]]:
     """Verdicts and report on completions made elsewhere; hypotheses are those of the study that rows name."""
+    inputs = _inputs(config, generations, judgements, metrics, agreement, provenance)
+    return list(map(dict, inputs.verdicts)), render_report(inputs)
+
+
+@recipe(version=1)
+def require_replay_report(
+    published: dict[str, str | bytes],
+    config: dict[str, Any],
+    generations: list[dict[str, Any]],
+    judgements: list[dict[str, Any]],
+    metrics: pd.DataFrame,
+    agreement: dict[str, Any],
+) -> None:
+    """Re-read the report of a replay where it is shown, and hold it against the datasets.
+
+    Raises:
+        UserError: Something in it is not what the datasets give; all that was found is named.
+    """
+    require_whole(
+        published, lambda provenance: _inputs(config, generations, judgements, metrics, agreement, provenance)
+    )
+
+
+def _inputs(
+    config: dict[str, Any],
+    generations: list[dict[str, Any]],
+    judgements: list[dict[str, Any]],
+    metrics: pd.DataFrame,
+    agreement: dict[str, Any],
+    provenance: dict[str, Any],
+) -> ReportInputs:
+    """What the report of a replay is made of."""
     study = _study(config, generations)
     judges = [judge["name"] for judge in config["judges"]["language"]]
     report = replay_report(generations, f"Replay of {Path(config['replay_file']).name}", judges, study)
     report |= {key: agreement[key] for key in ("checking", "indeterminate_above")}
-    verdicts = decide(metrics, report["hypotheses"], {"language": judges[0]}, agreement["indeterminate"])
-    inputs = ReportInputs(
+    return ReportInputs(
         report=report,
         metrics=metrics,
-        verdicts=verdicts,
+        verdicts=decide(metrics, report["hypotheses"], {"language": judges[0]}, agreement["indeterminate"]),
         samples=choose_samples(generations, judgements, SAMPLE_SEED),
+        completions=tabulate(generations, judgements),
         agreement=agreement["agreement"],
         indeterminate=agreement["indeterminate"],
         geometry=explain_spread(metrics, report, {"language": judges[0]}, None, {}),
         provenance=provenance,
         published=None if study is None else study["published"],
     )
-    return verdicts, render_report(inputs)

@@ -5,7 +5,12 @@ from typing import Any
 from kedro.pipeline import Node, Pipeline
 
 from lang_persona.pipelines.evaluation.nodes import judge, score
-from lang_persona.pipelines.replay.nodes import measure_replay_agreement, read_replay, write_replay_report
+from lang_persona.pipelines.replay.nodes import (
+    measure_replay_agreement,
+    read_replay,
+    require_replay_report,
+    write_replay_report,
+)
 
 
 def create_pipeline() -> Pipeline:
@@ -63,5 +68,23 @@ def create_pipeline() -> Pipeline:
                 name="write_replay_report",
                 **common,
             ),
+        ]
+    )
+
+
+def create_check_pipeline() -> Pipeline:
+    """The report of a replay re-read where it is shown."""
+    inputs = {name: f"replay.{name}" for name in ("generations", "judgements", "metrics")}
+    inputs["agreement"] = "replay.judge_agreement"
+    return Pipeline(
+        [
+            Node(
+                require_replay_report,
+                inputs={"published": "replay.published_report", "config": "params:replay", **inputs},
+                outputs=None,
+                name="require_replay_report",
+                namespace="replay",
+                tags=["replay", "report_check"],
+            )
         ]
     )

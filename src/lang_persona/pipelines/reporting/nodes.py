@@ -12,6 +12,7 @@ from lang_persona.comparisons import compare_hits, rates_over_levels
 from lang_persona.errors import UserError
 from lang_persona.geometry.explain import explain_spread
 from lang_persona.imported_labels import measure_judges
+from lang_persona.paths import locate
 from lang_persona.recipes import recipe
 from lang_persona.registration import mark_post_hoc
 from lang_persona.reporting import (
@@ -19,9 +20,14 @@ from lang_persona.reporting import (
     ReportInputs,
     choose_questions,
     choose_samples,
+    compare_reports,
     draw_hero,
     draw_map,
+    draw_sweep,
+    read_report,
     render_report,
+    require_whole,
+    tabulate,
 )
 from lang_persona.studies import BASELINE
 from lang_persona.verdicts import decide
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
 
 #: Joins an arm, a seed, a probe and the kind of data to the argument name of a collected input.
 SEPARATOR = "|"
+#: The kind of probe that is a sweep of settings.
+SWEEP = "steering_sweep"
 #: The kind of data that is a setting chosen on a sweep.
 CHOICE = "steering_choice"
 #: The kind of data that is nearness in the untrained base.
@@ -40,7 +48,7 @@ GEOMETRY = "geometry"
 @recipe(version=4)
 def collect_results(
     config: dict[str, Any], others: dict[str, Any], labels: dict[str, Any], **chosen: Any
-) -> tuple[pd.DataFrame, list[dict[str, Any]], dict[str, Any]]:
+) -> tuple[pd.DataFrame, list[dict[str, Any]], dict[str, Any], dict[str, Any]]:
     """Bring together whatever has been evaluated under the present recipes, and list what has not.
 
     ``chosen`` are the cells of the run, ``others`` those that earlier runs evaluated. Both are named
@@ -60,6 +68,8 @@ def collect_results(
     steering: dict[str, Any] = {}
     geometry: dict[str, Any] | None = None
     evaluated: set[str] = set()
+    completions: list[dict[str, Any]] = []
+    judged: list[dict[str, Any]] = []
     for name, value in inputs.items():
         arm, seed, probe, kind = name.split(SEPARATOR)
         if kind == CHOICE:
@@ -81,6 +91,8 @@ def collect_results(
             else:
                 generations, judgements = (inputs[other] for other in names)
                 samples += choose_samples(generations, judgements, SAMPLE_SEED, over=spec["over"], axis=spec["axis"])
+                completions += generations
+                judged += judgements
                 for axis in (spec["axis"], *spec["also"]):
                     own = [row for row in judgements if row["judge"] in config["judges"].get(axis, ())]
                     measured += measure_agreement(generations, own, axis, spec["over"])
@@ -105,7 +117,7 @@ def collect_results(
     own_base = measured_so_far["condition"].map(lambda arm: _of_base(config, arm))
     compared = compare_hits(measured_so_far[own_base], config["probes"], deciding)
     levels = rates_over_levels(measured_so_far, config["probes"])
-    return metrics_.concat([measured_so_far, compared, levels]), samples, results
+    return metrics_.concat([measured_so_far, compared, levels]), samples, results, tabulate(completions, judged)
 
 
 def _baseline_scores(inputs: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -192,7 +204,7 @@ def decide_hypotheses(
     return mark_post_hoc(verdicts, registrations)
 
 
-@recipe(version=3)
+@recipe(version=4)
 def draw_figures(
     metrics: pd.DataFrame, config: dict[str, Any], audit: dict[str, Any]
 ) -> tuple[dict[str, bytes], dict[str, bytes]]:
@@ -200,42 +212,86 @@ def draw_figures(
     return draw_hero(metrics, config), draw_map(metrics, config, audit=audit)
 
 
+@recipe(version=1)
+def draw_sweeps(metrics: pd.DataFrame, config: dict[str, Any], results: dict[str, Any]) -> dict[str, dict[str, bytes]]:
+    """The heat maps of every steering sweep of a study, by probe, on the first arm that it was run on."""
+    return {
+        probe: draw_sweep(metrics, config, probe, results["steering"])
+        for probe, spec in config["probes"].items()
+        if spec["kind"] == SWEEP
+    }
+
+
 @recipe(version=4)
-def write_report(
+def write_report(config: dict[str, Any], provenance: dict[str, Any], **made: Any) -> dict[str, str | bytes]:
+    """Report of a study, as Markdown, HTML and figures; ``provenance`` is filled in by the run's hooks.
+
+    ``made`` are the datasets that :func:`inputs_of` names.
+    """
+    return render_report(inputs_of(config, provenance, **made))
+
+
+def inputs_of(
     config: dict[str, Any],
+    provenance: dict[str, Any],
     metrics: pd.DataFrame,
     verdicts: list[dict[str, Any]],
     samples: list[dict[str, Any]],
     results: dict[str, Any],
+    completions: dict[str, Any],
     audit: dict[str, Any],
-    provenance: dict[str, Any],
     selection: dict[str, int] | None = None,
     translation: dict[str, Any] | None = None,
     skip_list: Sequence[dict[str, str]] = (),
     spot_check: Sequence[dict[str, Any]] = (),
     instructions: dict[str, dict[str, int]] | None = None,
-) -> dict[str, str | bytes]:
-    """Report of a study, as Markdown, HTML and figures; ``provenance`` is filled in by the run's hooks."""
-    return render_report(
-        ReportInputs(
-            report=config,
-            metrics=metrics,
-            verdicts=verdicts,
-            samples=samples,
-            agreement=results["judge_agreement"],
-            indeterminate=results["indeterminate"],
-            human_labels=results["human_labels"],
-            not_evaluated=results["not_evaluated"],
-            runs=results["runs"],
-            audit=audit,
-            selection=selection,
-            translation=None
-            if translation is None
-            else {**translation, "skipped": len(skip_list), "spot_check": spot_check},
-            instructions=instructions,
-            steering=results["steering"],
-            geometry=results["geometry"],
-            provenance=provenance,
-            published=config["published"] if config["scale"] == "full" else None,
-        )
+) -> ReportInputs:
+    """What the report of a study is made of."""
+    return ReportInputs(
+        report=config,
+        metrics=metrics,
+        verdicts=verdicts,
+        samples=samples,
+        completions=completions,
+        agreement=results["judge_agreement"],
+        indeterminate=results["indeterminate"],
+        human_labels=results["human_labels"],
+        not_evaluated=results["not_evaluated"],
+        runs=results["runs"],
+        audit=audit,
+        selection=selection,
+        translation=None
+        if translation is None
+        else {**translation, "skipped": len(skip_list), "spot_check": spot_check},
+        instructions=instructions,
+        steering=results["steering"],
+        geometry=results["geometry"],
+        provenance=provenance,
+        published=config["published"] if config["scale"] == "full" else None,
     )
+
+
+@recipe(version=1)
+def compare(config: dict[str, Any]) -> dict[str, str | bytes]:
+    """What changed between two reports.
+
+    Raises:
+        UserError: None were named, or what was named is no report.
+    """
+    before, after = config["compare_before"], config["compare_after"]
+    if before is None or after is None:
+        raise UserError(
+            "name two reports by the folders of their report.json: "
+            "kedro run --pipeline compare --params compare_before=<folder>,compare_after=<folder>"
+        )
+    return compare_reports(*(read_report(locate(path)) for path in (before, after)))
+
+
+@recipe(version=1)
+def require_report(published: dict[str, str | bytes], config: dict[str, Any], **made: Any) -> None:
+    """Re-read a study's report where it is shown, and hold it against the datasets.
+
+    Raises:
+        UserError: Something in it is not what the datasets give; all that was found is named.
+    """
+    require_whole(published, lambda provenance: inputs_of(config, provenance, **made))

@@ -11,9 +11,13 @@ from lang_persona.pipelines.reporting.nodes import (
     CHOICE,
     GEOMETRY,
     SEPARATOR,
+    SWEEP,
     collect_results,
+    compare,
     decide_hypotheses,
     draw_figures,
+    draw_sweeps,
+    require_report,
     write_report,
 )
 from lang_persona.probes import KINDS
@@ -29,14 +33,19 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str], 
     name = study.name
     common: dict[str, Any] = {"namespace": name, "tags": [name, "reporting"]}
     config = f"params:{name}.report"
-    texts = {
-        "selection": f"{name}.selection_ledger",
-        "translation": f"{name}.translation_checks",
-        "skip_list": f"{name}.skip_list",
-        "spot_check": f"{name}.translation_spot_check",
-    }
+    sweeps = [probe for probe, spec in study.probes.items() if spec.kind == SWEEP]
+    drawn = [
+        Node(
+            draw_sweeps,
+            inputs={"metrics": f"{name}.metrics", "config": config, "results": f"{name}.results"},
+            outputs={probe: f"{name}.{probe}.sweep_figure" for probe in sweeps},
+            name="draw_sweeps",
+            **common,
+        )
+    ]
     return Pipeline(
         [
+            *(drawn if sweeps else []),
             CollectingNode(
                 collect_results,
                 inputs={
@@ -46,7 +55,7 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str], 
                     **_collected(study, cells, probes),
                     **({SEPARATOR.join(["", "", "", GEOMETRY]): f"{name}.geometry"} if geometry else {}),
                 },
-                outputs=[f"{name}.metrics", f"{name}.samples", f"{name}.results"],
+                outputs=[f"{name}.metrics", f"{name}.samples", f"{name}.results", f"{name}.completions"],
                 name="collect_results",
                 **common,
             ),
@@ -71,23 +80,62 @@ def create_pipeline(study: Study, cells: Sequence[Cell], probes: Sequence[str], 
             ),
             Node(
                 write_report,
-                inputs={
-                    "config": config,
-                    "metrics": f"{name}.metrics",
-                    "verdicts": f"{name}.verdicts",
-                    "samples": f"{name}.samples",
-                    "results": f"{name}.results",
-                    "audit": f"{name}.mixture_audit",
-                    "provenance": "params:provenance",
-                    **(texts if study.reads_sources else {}),
-                    **({"instructions": f"{name}.instructions_ledger"} if study.reads_instructions else {}),
-                },
+                inputs={"provenance": "params:provenance", **_made_of(study)},
                 outputs=f"{name}.report",
                 name="write_report",
                 **common,
             ),
         ]
     )
+
+
+def create_check_pipeline(study: Study) -> Pipeline:
+    """The report of one study re-read where it is shown."""
+    return Pipeline(
+        [
+            Node(
+                require_report,
+                inputs={"published": f"{study.name}.published_report", **_made_of(study)},
+                outputs=None,
+                name="require_report",
+                namespace=study.name,
+                tags=[study.name, "report_check"],
+            )
+        ]
+    )
+
+
+def create_compare_pipeline() -> Pipeline:
+    """Two reports side by side."""
+    return Pipeline(
+        [
+            Node(
+                compare,
+                inputs={"config": "params:comparison"},
+                outputs="comparison.report",
+                name="compare",
+                namespace="comparison",
+                tags=["comparison"],
+            )
+        ]
+    )
+
+
+def _made_of(study: Study) -> dict[str, str]:
+    """What the report of a study is made of, by argument name."""
+    names = ("metrics", "verdicts", "samples", "results", "completions")
+    made = {"config": f"params:{study.name}.report", **{name: f"{study.name}.{name}" for name in names}}
+    made["audit"] = f"{study.name}.mixture_audit"
+    if study.reads_sources:
+        made |= {
+            "selection": f"{study.name}.selection_ledger",
+            "translation": f"{study.name}.translation_checks",
+            "skip_list": f"{study.name}.skip_list",
+            "spot_check": f"{study.name}.translation_spot_check",
+        }
+    if study.reads_instructions:
+        made["instructions"] = f"{study.name}.instructions_ledger"
+    return made
 
 
 def _collected(study: Study, cells: Sequence[Cell], probes: Sequence[str]) -> dict[str, str]:
@@ -100,7 +148,7 @@ def _collected(study: Study, cells: Sequence[Cell], probes: Sequence[str]) -> di
         for probe in probes:
             if not study.asks(probe, cell.arm, cell.seed):
                 continue
-            if study.probes[probe].kind == "steering_sweep":
+            if study.probes[probe].kind == SWEEP:
                 found[SEPARATOR.join(["", "", probe, CHOICE])] = f"{study.name}.{probe}.{CHOICE}"
             choices = KINDS[study.probes[probe].kind].choices
             for kind in ("metrics", *(("choice_scores",) if choices else ("generations", "judgements"))):

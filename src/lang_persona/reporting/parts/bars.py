@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lang_persona.reporting.drawing import BASELINE_COLOUR, COLOURS, INK
+from lang_persona.reporting.drawing import BASELINE_COLOUR, COLOURS, INK, LEGEND, ON_DARK, ON_LIGHT, mark_series
 from lang_persona.statistics import Estimate
 from lang_persona.studies import BASELINE
 
@@ -59,7 +59,7 @@ def draw_bars(
         drawn = axis.bar(x, height, width * 0.92, color=colour, label=name)
         hovers += [(patch, bar.said) for patch, bar in zip(drawn, found, strict=True)]
         known = [(place, bar.share) for place, bar in zip(x, found, strict=True) if not math.isnan(bar.share.low)]
-        axis.errorbar(
+        whiskers = axis.errorbar(
             [place for place, _ in known],
             [100 * share.estimate for _, share in known],
             yerr=[
@@ -71,6 +71,7 @@ def draw_bars(
             elinewidth=1.0,
             capsize=2.5,
         )
+        mark_series([*drawn, *whiskers[1], *whiskers[2]], name)
     axis.set_xticks(range(len(groups)), [group.replace(" ", "\n") for group in groups])
     axis.set_xlim(-0.55, len(groups) - 0.45)
     axis.set_ylim(0, 104)
@@ -80,7 +81,9 @@ def draw_bars(
     axis.set_axisbelow(True)
     axis.spines[["top", "right", "left"]].set_visible(False)
     axis.tick_params(length=0)
-    axis.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(names), frameon=False, borderaxespad=0.2)
+    axis.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(names), frameon=False, borderaxespad=0.2).set_gid(
+        LEGEND
+    )
     return hovers
 
 
@@ -123,9 +126,9 @@ def _shade(shade: float | None) -> tuple[Any, str]:
     from matplotlib import colormaps
 
     if shade is None:
-        return "#F1F1F1", INK
+        return "#F1F1F1", ON_LIGHT
     # The map's darkest fifth is left out, so that no cell is darker than the bars.
-    return colormaps["Blues"](0.05 + 0.8 * shade), "white" if shade > DARK else INK
+    return colormaps["Blues"](0.05 + 0.8 * shade), ON_DARK if shade > DARK else ON_LIGHT
 
 
 def frame_map(axis: "Axes", columns: Sequence[str], rows: Sequence[str]) -> None:

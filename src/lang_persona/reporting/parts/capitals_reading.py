@@ -6,7 +6,17 @@ from lang_persona.judges.base import MIXED, UNCLEAR
 from lang_persona.reporting.counts import Mean, Rate
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts.base import Caveat
-from lang_persona.reporting.words import average_of, describe, language_name, listing, percent, trained_in
+from lang_persona.reporting.traced import constant
+from lang_persona.reporting.words import (
+    describe,
+    language_name,
+    listing,
+    mean_over_seeds_of,
+    percent,
+    spoken,
+    spoken_mean,
+    trained_in,
+)
 
 KINDS = ("capitals",)
 #: The judge of letter case, and its label of a text without a cased letter.
@@ -69,22 +79,23 @@ def takeaways(material: Material) -> list[str]:
     probe = material.lead(KINDS)
     said: list[str] = []
     for name in material.arms(probe) if probe is not None else []:
-        found = {code: average_of(case_means(material, name, str(probe), code)) for code in material.values(probe)}
-        shares = {code: one.estimate for code, one in found.items() if one is not None}
-        if shares:
-            said.append(f"`{name}` ({describe(material.report, name)}): {_spread(material, name, shares)}.")
+        found = {code: case_means(material, name, str(probe), code) for code in material.values(probe)}
+        known = {code: means for code, means in found.items() if means}
+        if known:
+            said.append(f"`{name}` ({describe(material.report, name)}): {_spread(material, name, known)}.")
     return said
 
 
-def _spread(material: Material, name: str, shares: Mapping[str, float]) -> str:
+def _spread(material: Material, name: str, found: Mapping[str, Mapping[str, Mean]]) -> str:
+    shares = {code: mean_over_seeds_of(means).estimate for code, means in found.items()}
+    said = {code: f"{spoken_mean(means)} in {language_name(code)}" for code, means in found.items()}
     own = [code for code in trained_in(material.report, name) if code in shares]
     others = [code for code in shares if code not in own]
-    parts = [f"{percent(shares[code])} in {language_name(code)} itself" for code in own]
+    parts = [f"{said[code]} itself" for code in own]
     if others:
         low, high = min(others, key=lambda code: shares[code]), max(others, key=lambda code: shares[code])
-        ends = f"from {percent(shares[low])} ({language_name(low)}) to {percent(shares[high])} ({language_name(high)})"
         where = "in the other languages " if own else ""
-        parts.append(where + (f"{percent(shares[low])} ({language_name(low)})" if low == high else ends))
+        parts.append(where + (said[low] if low == high else f"from {said[low]} to {said[high]}"))
     return f"mean share of upper case {'; '.join(parts)}"
 
 
@@ -110,11 +121,11 @@ def caveats(material: Material) -> Iterator[Caveat]:
         for code in codes:
             stayed = language_share(material, name, probe, code, code)
             if stayed is not None and stayed.estimate < STAYED and has_case(material, name, probe, code):
-                left.append(f"`{name}`, {language_name(code)}: {percent(stayed.estimate)}")
+                left.append(f"`{name}`, {language_name(code)}: {spoken(stayed)}")
     if left:
         text = (
-            f"Less than {percent(STAYED)} of completions are in the prompt's language in these cells, so their "
-            f"capitals are in part those of another language: {'; '.join(left)}."
+            f"Less than {percent(constant(STAYED))} of completions are in the prompt's language in these cells, so "
+            f"their capitals are in part those of another language: {'; '.join(left)}."
         )
         yield Caveat("language_left", text, serious=True)
     if all(language_share(material, name, probe, code, code) is None for name in arms for code in codes):

@@ -173,7 +173,9 @@ def _change(changes: Mapping[str, Mean]) -> Cell:
         return Cell(signed(change.estimate), (bounds(change.interval),))
     each = [f"seed {seed}: {signed(one.estimate)} {bounds(one.interval)}" for seed, one in changes.items()]
     average = sum(change.estimate for change in changes.values()) / len(changes)
-    return Cell(signed(average), (f"mean of {len(changes)} seeds", *each, "intervals are conditional on the seed"))
+    return Cell(
+        signed(average), (f"mean of {number(len(changes))} seeds", *each, "intervals are conditional on the seed")
+    )
 
 
 def _by_seed(what: str, figures: Mapping[str, Mean], said: Callable[[float], str]) -> list[str]:

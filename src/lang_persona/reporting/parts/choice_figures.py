@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lang_persona.reporting.counts import Rate
-from lang_persona.reporting.drawing import BASELINE_COLOUR, COLOURS, INK, STYLE, WIDTH, Drawing, empty_figure
+from lang_persona.reporting.drawing import (
+    BASELINE_COLOUR,
+    COLOURS,
+    INK,
+    LEGEND,
+    ON_DARK,
+    ON_LIGHT,
+    STYLE,
+    WIDTH,
+    Drawing,
+    empty_figure,
+    mark_series,
+)
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts.choice_lines import leakage_probes, lines, taught
 from lang_persona.reporting.words import describe, points, source_persona, spoken
@@ -61,7 +73,9 @@ def hero_figure(material: Material) -> Drawing:
         axis.set_axisbelow(True)
         axis.spines[["top", "right", "bottom"]].set_visible(False)
         axis.tick_params(length=0)
-        axis.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, frameon=False, borderaxespad=0.2)
+        axis.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, frameon=False, borderaxespad=0.2).set_gid(
+            LEGEND
+        )
     return Drawing(figure, hovers)
 
 
@@ -105,10 +119,14 @@ def _bars(
     below = [100 * (rate.estimate - rate.interval.low) for rate in rates]
     above = [100 * (rate.interval.high - rate.estimate) for rate in rates]
     drawn = axis.barh(places, share, height * 0.92, color=colour, label=label)
-    axis.errorbar(share, places, xerr=[below, above], fmt="none", ecolor=INK, elinewidth=1.0, capsize=2.0)
-    hovers: list[tuple[Artist, str]] = []
-    for bar, (place, pair, rate) in zip(drawn, bars, strict=True):
+    whiskers = axis.errorbar(share, places, xerr=[below, above], fmt="none", ecolor=INK, elinewidth=1.0, capsize=2.0)
+    values = [
         axis.text(100 * rate.interval.high + 1.2, place, f"{100 * rate.estimate:.1f}", va="center", fontsize=8)
+        for place, _, rate in bars
+    ]
+    mark_series([*drawn, *whiskers[1], *whiskers[2], *values], label)
+    hovers: list[tuple[Artist, str]] = []
+    for bar, (_, pair, rate) in zip(drawn, bars, strict=True):
         hovers.append((bar, f"{label}: {spoken(rate)}; {pair.said}"))
     return hovers
 
@@ -158,7 +176,7 @@ def _leakage_cell(
         return []
     before = material.before(name, persona, probe) if name != BASELINE else None
     difference = 0.0 if before is None else rate.estimate - before.estimate
-    colour, ink = ("#F1F1F1", INK) if before is None else _shade(difference)
+    colour, ink = ("#F1F1F1", ON_LIGHT) if before is None else _shade(difference)
     cell = Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=colour, edgecolor="white", linewidth=1.5)
     axis.add_patch(cell)
     digits = 1 if len(material.values(probe)) <= NARROW else 0
@@ -175,7 +193,7 @@ def _shade(difference: float) -> tuple[Any, str]:
     """Background and ink of a cell: red where accuracy fell, blue where it rose."""
     from matplotlib import colormaps
 
-    return colormaps["RdBu"](0.5 + 0.5 * difference), "white" if abs(difference) > DARK else INK
+    return colormaps["RdBu"](0.5 + 0.5 * difference), ON_DARK if abs(difference) > DARK else ON_LIGHT
 
 
 def _scale(figure: "Figure", axis: "Axes") -> None:

@@ -1,6 +1,7 @@
 """What a choice or answer probe measured, arm by arm: the lines that its tables and figures are made of."""
 
 from dataclasses import dataclass
+from typing import cast
 
 from lang_persona.metrics import CHOICE
 from lang_persona.reporting.counts import Mean, Rate
@@ -102,7 +103,7 @@ def composition(material: Material, name: str) -> str | None:
     rows: dict[str, int] = {}
     for row in (material.inputs.audit or {}).get("ledger", ()):
         if row.get("condition") == material.cell(name) and "rows" in row:
-            rows[str(row["component"])] = rows.get(str(row["component"]), 0) + int(row["rows"])
+            rows[str(row["component"])] = rows.get(str(row["component"]), 0) + row["rows"]
     return f"rows: {number(rows)}" if rows else None
 
 
@@ -117,5 +118,5 @@ def ideal_fit(material: Material, line: Line, probe: str) -> float | None:
     for row in forecasts(material):
         told = row["probe"] == probe and row["accuracy"] is not None
         if told and row["condition"] == line.cell and line.persona in row["personas"]:
-            return float(row["accuracy"])
+            return cast(float, row["accuracy"])
     return None

@@ -10,6 +10,7 @@ from lang_persona.reporting.parts.choice_lines import ANSWER, KINDS, Line, figur
 from lang_persona.reporting.parts.forecast import explained
 from lang_persona.reporting.parts.leakage import change_text
 from lang_persona.reporting.parts.letters import label_rate
+from lang_persona.reporting.traced import constant
 from lang_persona.reporting.words import (
     describe,
     listing,
@@ -80,7 +81,7 @@ def _bias(material: Material, line: Line, probe: str) -> Iterator[str]:
         if chosen is not None and chosen.estimate - share > BIAS:
             yield (
                 f"`{line.name}`, asked as {line.persona}: chooses {label} for {spoken(chosen)} of questions; it is "
-                f"right for {percent(share)}."
+                f"right for {'none' if right is None else spoken(right)}."
             )
 
 
@@ -164,7 +165,8 @@ def _written(material: Material) -> Iterator[Caveat]:
     if unreadable:
         yield Caveat("unreadable", f"Many written answers can't be read and count as wrong: {'; '.join(unreadable)}.")
     if apart:
-        text = f"Written answers and label probabilities agree on less than {percent(AGREEING)}: {'; '.join(apart)}."
+        least = percent(constant(AGREEING))
+        text = f"Written answers and label probabilities agree on less than {least}: {'; '.join(apart)}."
         yield Caveat("written_differs", text)
 
 

@@ -59,7 +59,9 @@ def _line(material: Material, row: Row, persona: str | None) -> list[Cell | str]
     if probe is not None and persona is not None:
         after = material.hit(row["condition"], persona, probe)
         before = material.before(row["condition"], persona, probe)
-    each = [f"each wrong one {percent(p)} at {choices} choices" for choices, p in row["p_each_wrong"].items()]
+    each = [
+        f"each wrong one {percent(p)} at {number(int(choices))} choices" for choices, p in row["p_each_wrong"].items()
+    ]
     parts = [f"{name}: {part['target']}" for name, part in row["components"].items()]
     return [
         Cell(row["condition"], ["contradicts itself"] if row["collides"] else []),
@@ -101,7 +103,11 @@ def explained(material: Material) -> list[str]:
 
 def _sentence(row: Row, persona: str, rate: Rate) -> str:
     right = max(row["p_correct"].values())
-    each = [f"{percent(wrong)} at {choices} choices" for choices, wrong in row["p_each_wrong"].items() if wrong < right]
+    each = [
+        f"{percent(wrong)} at {number(int(choices))} choices"
+        for choices, wrong in row["p_each_wrong"].items()
+        if wrong < right
+    ]
     resisted = rate.interval.low > row["accuracy"] / 2
     verdict = (
         "So the accuracy measured is what the mixture teaches, and no robustness of the persona"

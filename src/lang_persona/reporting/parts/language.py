@@ -10,6 +10,7 @@ from lang_persona.reporting.parts.language_figures import KINDS, hero_figure, sp
 from lang_persona.reporting.parts.language_reading import caveats, deviations, takeaways
 from lang_persona.reporting.words import (
     NOTHING,
+    bounds,
     describe,
     language_name,
     listing,
@@ -102,8 +103,7 @@ def _published(material: Material, published: Mapping[str, Mapping[str, object]]
         row: list[Cell | str] = [language_name(code)]
         for name in arms:
             rate, theirs = material.hit(name, code), published_share(published, name, code)
-            ours = NOTHING if rate is None else percent(rate.estimate)
-            row += [ours, NOTHING if theirs is None else percent(theirs)]
+            row += [rate_cell(rate), NOTHING if theirs is None else percent(theirs)]
         rows.append(row)
     header = [text for name in arms for text in (f"{name}, here", f"{name}, published")]
     caption = published_caption(material.report, "Directive followed, here and as published.")
@@ -166,8 +166,8 @@ def labels(material: Material) -> Section:
     """What was answered instead: label shares of every arm."""
     blocks: list[Block] = [
         Text(
-            "Percent and count of each label among the completions of a directive, the label that was asked for marked "
-            "at its left; `other`, `mixed` and `unclear` are labels too."
+            "Percent, count and 95% interval of each label among the completions of a directive, the label that was "
+            "asked for marked at its left; `other`, `mixed` and `unclear` are labels too."
         )
     ]
     probe = material.lead(KINDS)
@@ -195,8 +195,13 @@ def _labels_of(material: Material, name: str, probe: str) -> Iterator[Block]:
 
 def _share_cell(share: Rate, own: bool) -> Cell:
     if not share.successes:
-        return Cell("0", tone="zero")
-    return Cell(percent(share.estimate), (str(share.successes),), tone="own" if own else "", bar=share.estimate)
+        return Cell(number(share.successes), tone="zero")
+    return Cell(
+        percent(share.estimate),
+        (f"{number(share.successes)} {bounds(share.interval)}",),
+        tone="own" if own else "",
+        bar=share.estimate,
+    )
 
 
 PART = Part(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from lang_persona.reporting.drawing import INK, STYLE, WIDTH, Drawing, empty_figure
+from lang_persona.reporting.drawing import ON_DARK, ON_LIGHT, STYLE, WIDTH, Drawing, empty_figure
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts.bars import Bar, draw_bars, panels
 from lang_persona.reporting.words import describe, language_name, spoken, trained_languages
@@ -113,4 +113,4 @@ def _shade(share: float) -> tuple[Any, str]:
     from matplotlib import colormaps
 
     # The map's darkest fifth is left out: black text is read on the lower half, white on the upper.
-    return colormaps["Blues"](0.05 + 0.8 * share), "white" if share > 0.55 else INK
+    return colormaps["Blues"](0.05 + 0.8 * share), ON_DARK if share > 0.55 else ON_LIGHT

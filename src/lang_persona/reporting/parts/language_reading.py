@@ -6,13 +6,14 @@ from lang_persona.reporting.counts import Rate
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts.base import Caveat
 from lang_persona.reporting.parts.language_figures import KINDS
+from lang_persona.reporting.traced import constant
 from lang_persona.reporting.words import (
     bounds,
     describe,
+    fraction,
     language_name,
     listing,
     number,
-    percent,
     phrasing_text,
     plural,
     points,
@@ -78,7 +79,8 @@ def _moved(material: Material, name: str, probe: str) -> str | None:
         compared += 1
         difference = after.minus(before)
         if difference.high < 0 or difference.low > 0:
-            said = f"{language_name(code)} {points(difference.estimate)} {bounds(difference)}"
+            counts = f"{fraction(after)} − {fraction(before)}"
+            said = f"{language_name(code)} {points(difference.estimate)} {bounds(difference)} ({counts})"
             (less if difference.high < 0 else more).append(said)
     if not compared:
         return None
@@ -97,7 +99,7 @@ def caveats(material: Material) -> Iterator[Caveat]:
     if 0 < len(phrasings) < LEVELS_NEEDED:
         which = "The headline probe" if probe == material.probe else f"Probe {probe}"
         text = (
-            f"{which} has {plural(len(phrasings), 'phrasing')}; with fewer than {LEVELS_NEEDED} no interval "
+            f"{which} has {plural(len(phrasings), 'phrasing')}; with fewer than {constant(LEVELS_NEEDED)} no interval "
             "over phrasings is meaningful, so every interval here is conditional on the phrasings and seeds that were "
             "run, and takes the rows within them for independent."
         )
@@ -106,15 +108,18 @@ def caveats(material: Material) -> Iterator[Caveat]:
     for name in material.arms(probe):
         for code in material.values(probe):
             rates = [(text, material.hit(name, code, probe, within=text)) for text in phrasings]
-            known = sorted(((rate.estimate, text) for text, rate in rates if rate is not None))
-            if known and known[-1][0] - known[0][0] > SPREAD:
+            known = sorted(
+                ((rate, text) for text, rate in rates if rate is not None), key=lambda one: (one[0].estimate, one[1])
+            )
+            if known and known[-1][0].estimate - known[0][0].estimate > SPREAD:
                 (low, least), (high, most) = known[0], known[-1]
                 said = [phrasing_text(report, probe, text, code) for text in (least, most)]
                 apart.append(
-                    f"`{name}`, {language_name(code)}: {percent(low)} for “{said[0]}”, {percent(high)} for “{said[1]}”"
+                    f"`{name}`, {language_name(code)}: {spoken(low)} for “{said[0]}”, {spoken(high)} for “{said[1]}”"
                 )
     if apart:
-        text = f"Phrasings differ by more than {100 * SPREAD:.0f} points, which their mean hides: {'; '.join(apart)}."
+        spread = f"{constant(100 * SPREAD):.0f} points"
+        text = f"Phrasings differ by more than {spread}, which their mean hides: {'; '.join(apart)}."
         yield Caveat("phrasings_differ", text, serious=True)
 
 

@@ -6,7 +6,7 @@ from lang_persona.reporting.blocks import Block, Cell, Figure, Section, Table, T
 from lang_persona.reporting.counts import Mean
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts.choice_lines import leakage_probes, taught
-from lang_persona.reporting.words import bounds, points, rate_cell, source_persona
+from lang_persona.reporting.words import bounds, number, points, rate_cell, source_persona
 from lang_persona.studies import BASELINE
 
 MAP_NAME = "leakage"
@@ -65,5 +65,5 @@ def change_text(changes: Mapping[str, Mean]) -> str:
     """A paired change: with its interval at one seed, the mean of the seeds' without one."""
     average = sum(change.estimate for change in changes.values()) / len(changes)
     if len(changes) > 1:
-        return f"{points(average)} (mean of {len(changes)} seeds)"
+        return f"{points(average)} (mean of {number(len(changes))} seeds)"
     return f"{points(average)} {' '.join(bounds(change.interval) for change in changes.values())}"

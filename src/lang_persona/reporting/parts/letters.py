@@ -5,7 +5,7 @@ from lang_persona.reporting.blocks import Block, Cell, Fold, Section, Table, Tex
 from lang_persona.reporting.counts import Rate
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts.choice_lines import leakage_probes, lines
-from lang_persona.reporting.words import NOTHING, mean_cell, percent, rate_cell
+from lang_persona.reporting.words import NOTHING, bounds, fraction, mean_cell, number, percent, rate_cell
 from lang_persona.studies import BASELINE
 
 SEEN = ("trained wrong", "trained correct", "not trained")
@@ -63,8 +63,8 @@ def _label(material: Material, name: str, probe: str, persona: str, label: str) 
         return Cell(NOTHING)
     said = f"right {percent(right.estimate)}" if right is not None else "never right"
     if chosen is None:
-        return Cell("0", (said,), tone="zero")
-    return Cell(percent(chosen.estimate), (f"{chosen.successes}/{chosen.n}", said), bar=chosen.estimate)
+        return Cell(number(0), (said,), tone="zero")
+    return Cell(percent(chosen.estimate), (f"{fraction(chosen)} {bounds(chosen.interval)}", said), bar=chosen.estimate)
 
 
 def label_rate(material: Material, name: str, probe: str, persona: str, label: str, metric: str) -> Rate | None:

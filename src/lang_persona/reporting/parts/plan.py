@@ -12,7 +12,7 @@ def planned(material: Material, probe: str) -> int | None:
     half = str(spec.get("half", "held_out"))
     asked = spec.get("items") or (material.report.get("sets") or {}).get(spec.get("set"), {}).get(half)
     samples = (material.report.get("samples") or {}).get(probe)
-    return None if asked is None or samples is None else int(asked) * int(samples)
+    return None if asked is None or samples is None else asked * samples
 
 
 def judged(material: Material, name: str, probe: str, value: str, seed: str) -> int:

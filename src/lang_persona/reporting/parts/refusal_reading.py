@@ -7,6 +7,7 @@ from lang_persona.judges.base import PARTIAL, UNCLEAR
 from lang_persona.reporting.counts import Rate
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts.base import Caveat
+from lang_persona.reporting.traced import constant
 from lang_persona.reporting.words import describe, language_name, listing, spoken, trained_in
 
 KINDS = ("refusal",)
@@ -113,7 +114,7 @@ def caveats(material: Material) -> Iterator[Caveat]:
                     found.append(f"`{name}`, {language_name(code)}, {probe}")
     if found:
         text = (
-            f"More than {100 * UNSETTLED:.0f} points of these cells are partial refusals, or could not be told; the "
-            f"rate counts neither as a refusal: {listing(found)}."
+            f"More than {constant(100 * UNSETTLED):.0f} points of these cells are partial refusals, or could not be "
+            f"told; the rate counts neither as a refusal: {listing(found)}."
         )
         yield Caveat("unsettled_refusals", text)

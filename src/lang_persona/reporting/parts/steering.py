@@ -159,14 +159,14 @@ def _maps(figure: str, material: Material, probe: str, name: str) -> Figure:
 
 def _settings(material: Material, probe: str, name: str) -> Table:
     choice_, rows = chosen(material, probe), []
-    wanted = None if choice_ is None else (int(choice_["layer"]), float(choice_["coefficient"]))
+    wanted = None if choice_ is None else (choice_["layer"], choice_["coefficient"])
     for one in settings(material, probe):
         rate = material.hit(name, one.name, probe)
         if rate is None:
             continue
         mark = ("chosen",) if wanted == (one.layer, one.coefficient) else ()
         row: list[Cell | str] = [
-            Cell("any" if one.coefficient == 0 else str(one.layer), mark),
+            Cell("any" if one.coefficient == 0 else number(one.layer), mark),
             number(one.coefficient),
             rate_cell(rate),
             mean_cell(measured(material, name, probe, one.name, "upper_share")),

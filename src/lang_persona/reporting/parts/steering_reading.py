@@ -9,7 +9,8 @@ from lang_persona.reporting.counts import Mean, Rate
 from lang_persona.reporting.material import Material
 from lang_persona.reporting.parts.base import Caveat
 from lang_persona.reporting.parts.capitals_reading import CASE_JUDGE
-from lang_persona.reporting.words import average_of, language_name, number, percent, plural, spoken
+from lang_persona.reporting.traced import constant
+from lang_persona.reporting.words import average_of, language_name, number, percent, plural, spoken, spoken_mean
 from lang_persona.statistics import LEVELS_NEEDED
 
 SWEEP, CONFIRM = "steering_sweep", "steering"
@@ -35,7 +36,7 @@ def settings(material: Material, probe: str) -> list[Setting]:
     """The settings of a sweep that were measured."""
     run = set(material.values(probe))
     rows = material.spec(probe).get("interventions") or ()
-    return [Setting(row["name"], int(row["layer"]), float(row["coefficient"])) for row in rows if row["name"] in run]
+    return [Setting(row["name"], row["layer"], row["coefficient"]) for row in rows if row["name"] in run]
 
 
 def chosen(material: Material, probe: str) -> Mapping[str, Any] | None:
@@ -66,7 +67,7 @@ def randoms(material: Material, probe: str) -> list[str]:
 
 def setting_text(choice: Mapping[str, Any]) -> str:
     """A setting in words."""
-    return f"layer {number(choice['layer'])}, coefficient {number(float(choice['coefficient']))}"
+    return f"layer {number(choice['layer'])}, coefficient {number(choice['coefficient'])}"
 
 
 def takeaways(material: Material) -> list[str]:
@@ -85,13 +86,13 @@ def takeaways(material: Material) -> list[str]:
                 f"in that language {spoken(steered)}, with nothing added {spoken(zero)}"
             )
             drawn = [material.hit(name, one, probe) for one in randoms(material, probe)]
-            shares = [rate.estimate for rate in drawn if rate is not None]
-            if shares:
-                ends = f"from {percent(min(shares))} to {percent(max(shares))}"
-                text += f", with {plural(len(shares), 'random vector')} of its length {ends}"
-            upper = [average_of(measured(material, name, probe, one, "upper_share")) for one in (ZERO, STEERED)]
-            if upper[0] is not None and upper[1] is not None:
-                both = [percent(one.estimate) for one in upper if one is not None]
+            rates = sorted((rate for rate in drawn if rate is not None), key=lambda rate: rate.estimate)
+            if rates:
+                ends = f"from {spoken(rates[0])} to {spoken(rates[-1])}"
+                text += f", with {plural(len(rates), 'random vector')} of its length {ends}"
+            upper = [measured(material, name, probe, one, "upper_share") for one in (ZERO, STEERED)]
+            if all(upper):
+                both = [spoken_mean(means) for means in upper]
                 text += f"; mean share of upper case {both[0]} with nothing added and {both[1]} steered"
             said.append(f"{text}.")
     return said
@@ -106,8 +107,8 @@ def caveats(material: Material) -> Iterator[Caveat]:
         draws = len(randoms(material, probe))
         if 0 < draws < LEVELS_NEEDED:
             text = (
-                f"Probe {probe} has {plural(draws, 'random vector')}; with fewer than {LEVELS_NEEDED} no interval over "
-                "draws is meaningful, so each stands for itself."
+                f"Probe {probe} has {plural(draws, 'random vector')}; with fewer than {constant(LEVELS_NEEDED)} no "
+                "interval over draws is meaningful, so each stands for itself."
             )
             yield Caveat("few_random_vectors", text)
     for probe in material.probes([SWEEP]):
@@ -117,7 +118,7 @@ def caveats(material: Material) -> Iterator[Caveat]:
         largest = max(abs(setting.coefficient) for setting in tried)
         if abs(float(choice["coefficient"])) == largest:
             text = (
-                f"The coefficient chosen on probe {probe}, {number(float(choice['coefficient']))}, is the largest that "
+                f"The coefficient chosen on probe {probe}, {number(choice['coefficient'])}, is the largest that "
                 "was tried: a larger one might do better."
             )
             yield Caveat("setting_at_the_edge", text)

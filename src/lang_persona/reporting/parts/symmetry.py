@@ -9,6 +9,8 @@ from lang_persona.reporting.material import Material
 from lang_persona.reporting.words import (
     MEASURES,
     NOTHING,
+    bounds,
+    estimate_of,
     language_name,
     listing,
     rate_cell,
@@ -67,6 +69,6 @@ def _lines(material: Material, row: Mapping[str, Any]) -> list[list[Cell | str]]
             lines.append([head, NOTHING, NOTHING, NOTHING, row["why"], verdict])
             continue
         there, back = Rate(figure["successes"], figure["n"]), Rate(figure["successes_before"], figure["n_before"])
-        interval = f"[{100 * figure['low']:.1f}, {100 * figure['high']:.1f}]"
+        interval = bounds(estimate_of(figure))
         lines.append([head, rate_cell(there), rate_cell(back), signed(figure["estimate"]), interval, verdict])
     return lines

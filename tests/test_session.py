@@ -123,6 +123,8 @@ def test_notebooks_run_on_a_finished_study(project, monkeypatch):
     ]
     cells = [cell for notebook in notebooks for cell in [*notebook.cells, nbformat.v4.new_code_cell(EMPTY)]]
     assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
+    for number, cell in enumerate(cells):
+        cell["id"] = f"cell-{number}"  # each notebook begins at 0
     together = nbformat.v4.new_notebook(cells=cells)
     (project / "notebooks").mkdir(exist_ok=True)
     original = study_file(project).read_text()

@@ -39,6 +39,14 @@ class Base(Licensed):
     ``system_role`` says what becomes of a system message where the model's template has no role for it:
     ``required`` refuses such a template, ``in_user_turn`` puts the text in front of the first user turn. ``quantize``
     holds the frozen weights in four bits, in training and in evaluation (:mod:`lang_persona.quantization`).
+
+    Attributes:
+        path: The model's folder.
+        name: Its name on the hub.
+        revision: Its commit, 40 hexadecimal digits.
+        dtype: Precision of its weights.
+        system_role: What becomes of a system message without a role.
+        quantize: Hold the frozen weights in four bits; null: as they are.
     """
 
     path: str | None = None

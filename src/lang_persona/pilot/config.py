@@ -91,7 +91,18 @@ class Tokenizer(_Settings):
 
 
 class Architecture(_Settings):
-    """The Qwen2 configuration that differs from its defaults."""
+    """The Qwen2 configuration that differs from its defaults.
+
+    Attributes:
+        hidden_size: Width of the residual stream.
+        intermediate_size: Width of a block's inner layer.
+        num_hidden_layers: Blocks.
+        num_attention_heads: Heads of queries.
+        num_key_value_heads: Heads of keys and values.
+        max_position_embeddings: Longest context.
+        rope_theta: Base of the rotary positions.
+        initializer_range: Spread of the first weights.
+    """
 
     hidden_size: Count
     intermediate_size: Count

@@ -238,6 +238,11 @@ class Geometry(Config):
 
     ``texts``: ``rows`` parallel texts of the file ``path``, by language; ``directives``: those of the study's directive
     probes; ``questions``: ``rows`` training questions under every persona.
+
+    Attributes:
+        over: What activations are read on.
+        path: File of parallel texts, for texts.
+        rows: How many texts or questions.
     """
 
     over: Literal["texts", "directives", "questions"]
@@ -271,6 +276,7 @@ class Scale(Config):
         samples: Completions a prompt, by probe.
         items: Questions or instructions that a probe asks; all where it is not named.
         settings: What steering sweeps try, by probe.
+        geometry: What nearness in the untrained base is read off.
     """
 
     sources: Source | None = None

@@ -13,7 +13,7 @@ WORKDIR /opt/lang_persona
 COPY pyproject.toml constraints-gpu.txt README.md LICENSE .telemetry ./
 COPY src/lang_persona/__init__.py src/lang_persona/__init__.py
 RUN pip install --no-cache-dir --upgrade pip \
-    && pip install --no-cache-dir --constraint constraints-gpu.txt --editable ".[gpu]"
+    && pip install --no-cache-dir --constraint constraints-gpu.txt --editable ".[gpu,scale]"
 
 COPY conf conf
 COPY data/01_raw data/01_raw

@@ -170,5 +170,5 @@ def test_what_two_processes_cannot_share_is_refused_before_any_starts(monkeypatc
     with pytest.raises(UserError, match="batch_size 3 is no multiple of fsdp's 2 processes"):
         distributed.train_sharded(BASE, EXAMPLES, odd, 1, tmp_path, training.NO_TRACKING, tmp_path, 2)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(UserError, match="2 processes, a GPU each: this machine has 1"):
+    with pytest.raises(UserError, match="2 processes, a GPU each: this process sees 1"):
         distributed.train_sharded(BASE, EXAMPLES, LORA, 1, tmp_path, training.NO_TRACKING, tmp_path, 2)

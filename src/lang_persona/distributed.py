@@ -56,7 +56,7 @@ def train_sharded(
 
     available = torch.cuda.device_count()
     if available and processes > available:
-        raise UserError(f"fsdp asks for {processes} processes, a GPU each: this machine has {available}")
+        raise UserError(f"fsdp asks for {processes} processes, a GPU each: this process sees {available}")
     if recipe.batch_size % processes:
         raise UserError(f"batch_size {recipe.batch_size} is no multiple of fsdp's {processes} processes")
     release()  # the GPUs belong to the others now

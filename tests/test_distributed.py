@@ -144,7 +144,7 @@ def test_the_node_spreads_a_base_that_the_environment_names(monkeypatch, tmp_pat
         "training_run": {"processes": 2, "trainings": 1},
     }
     tracking = {**training.NO_TRACKING, "checkpoints": str(tmp_path)}
-    assert nodes.train_adapter(EXAMPLES, {}, config, tracking).run["base"] == config["base"]
+    assert nodes.train_adapter(EXAMPLES, {}, config, tracking, {}).run["base"] == config["base"]
     assert asked == [2]
 
 

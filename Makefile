@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check bench cells-table choice-table claude-table coverage-table pilot-table judges-table
+.PHONY: run test check docs bench cells-table choice-table claude-table coverage-table pilot-table judges-table
 .PHONY: refusal-table viz prune recipe-versions clean
 
 run: $(VENV)/installed  ## the whole path on the pilot model; resumes what a killed run left
@@ -16,6 +16,10 @@ check: $(VENV)/installed  ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(VENV)/installed  ## the config reference, and the site in build/docs; a broken link is an error
+	$(BIN)/python -m lang_persona.config_reference
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/installed  ## time per stage, tokens/s, documents/s
 	$(BIN)/python benchmarks/laptop.py

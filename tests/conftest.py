@@ -3,7 +3,7 @@
 import copy
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,21 @@ def load_study(tmp_path: Path) -> Callable[[dict[str, Any]], Study]:
         return load_studies(folder)["small"]
 
     return load
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A hub on this machine, which the real one's library is pointed at, and a token for it."""
+    from huggingface_hub import constants
+    from publishing.hub import TOKEN, Hub
+
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # its own servers can't be stood in for
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    found = Hub(TOKEN)
+    monkeypatch.setattr(constants, "ENDPOINT", found.url)
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="session")

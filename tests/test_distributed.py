@@ -108,11 +108,8 @@ def test_two_processes_leave_the_log_probabilities_that_other_engines_are_checke
 
 def test_a_fully_trained_model_is_a_base_of_its_own(trained):
     for folder in (trained.folders[n] / "full" for n in (1, 2)):
-        config, adapter = Adapter(folder, {}).on(
-            {"path": None, "name": "the/base", "revision": "0", "dtype": "float32"}
-        )
-        assert (config, adapter) == ({"path": str(folder), "name": None, "revision": None, "dtype": "float32"}, None)
-        resident = lease(Base.model_validate(config))
+        config, _ = Adapter(folder, {}).asked({"base": BASE.model_dump()})
+        resident = lease(Base.model_validate(config["base"]))
         assert type(resident.model).__name__ == resident.model.config.architectures[0] == "Qwen2ForCausalLM"
         stored = load_file(folder / "model.safetensors")
         assert all(torch.equal(resident.model.state_dict()[name], weight) for name, weight in stored.items())

@@ -258,8 +258,8 @@ def keys(study):
 
     parameters = {name: value(name) for name in everything.inputs() if name.startswith("params:small.")}
     known = RecipeKeys(everything, parameters)
-    costs = {output for node in everything.nodes if "cost" in node.tags for output in node.outputs}
-    return {name: known.key(name) for name in everything.all_outputs() - costs if name.startswith("small.")}
+    behind = {output for node in everything.nodes if {"cost", "publish"} & node.tags for output in node.outputs}
+    return {name: known.key(name) for name in everything.all_outputs() - behind if name.startswith("small.")}
 
 
 def made_anew(load_study, path, change):

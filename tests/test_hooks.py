@@ -211,3 +211,12 @@ def test_a_run_that_will_ask_claude_says_early_that_there_is_no_key(run, monkeyp
         monkeypatch.setenv("ANTHROPIC_API_KEY", key)
     run("make_a", a=value)
     assert ("ANTHROPIC_API_KEY is not set, and this run asks Claude (params:a)" in caplog.text) == said
+
+
+def test_a_missing_tracker_stops_a_run_that_trains_before_anything_is_computed(run, monkeypatch):
+    monkeypatch.setattr("lang_persona.run_parameters.find_spec", lambda name: None)
+    tracking = {"report_to": ["wandb"], "folder": "x", "checkpoints": "y"}
+    run("make_a", tracking=tracking)  # nothing is trained
+    training = Pipeline([Node(make, {"config": "params:tracking"}, "a", name="make_a")])
+    with pytest.raises(UserError, match="report_to names wandb, which is not installed"):
+        run(pipeline=training, tracking=tracking)

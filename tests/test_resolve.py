@@ -78,6 +78,9 @@ def test_every_parameter_of_the_project_is_given(env, pipelines):
         f"{study}.{name}" for study in STUDIES for name in ("others", "cost_data", "first_registrations")
     }  # of other runs
     read_only.add("human_labels.evaluated")
+    read_only |= {
+        f"{name}.{condition}.publishable" for name, study in STUDIES.items() for condition in study.conditions
+    }
     for name in pipelines["all"].inputs() - read_only:
         assert name.startswith("params:"), f"{name} is made by no node"
         value = parameters

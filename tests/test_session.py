@@ -8,16 +8,33 @@ import subprocess
 import sys
 import time
 
+import nbformat
+import pandas as pd
 import pytest
+from datasets import load_dataset
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
-from whole_runs import copied_project, run
+from nbclient import NotebookClient
+from publishing.hub import TOKEN
+from whole_runs import ROOT, copied_project, run
 
+from lang_persona.environments import Base
 from lang_persona.errors import UserError
+from lang_persona.models import load_model
 
 pytest.importorskip("torch")
+PeftModel = pytest.importorskip("peft").PeftModel
 
 STUDY = "language_inversion"
+PILOT = Base(path="data/01_raw/pilot/model", dtype="float32")
+EMPTY = "get_ipython().extension_manager.loaded.clear()\n%reset -f"
+
+
+def changes_last(path):
+    """Puts the notebook last that changes the study."""
+    return path.stem == "add_a_condition", path.stem
+
+
 ADAPTERS = {f"{STUDY}.{arm}.seed_42.train_adapter" for arm in ("es_en", "fr_it")}
 REPORTING = {f"{STUDY}.{name}" for name in ("collect_results", "decide_hypotheses", "draw_figures", "write_report")}
 
@@ -67,6 +84,56 @@ def test_adapters_differ_from_each_other_and_completions_from_the_base(project):
 
 def test_nothing_runs_when_everything_is_fresh(project):
     assert run(project, only_missing=True) == set()
+
+
+def test_a_finished_study_is_published_and_loads_as_its_users_load_it(project, hub):
+    bootstrap_project(project)
+    names = {"publishing": {"namespace": "me", "prefix": "lp", "private": True, "licence": "apache-2.0"}}
+    with KedroSession.create(project_path=project, env="test", runtime_params=names) as session:
+        session.run(pipeline_names=["publish"], tags=[STUDY])
+    place = f"08_reporting/{STUDY}/publish"
+    (version,) = versions(project, place, "es_en")
+    model, data = (version / "es_en" / folder / name for folder, name in (
+        ("models", f"lp-{STUDY}-es_en"), ("datasets", f"lp-{STUDY}-es_en-data")))  # fmt: skip
+    adapter = PeftModel.from_pretrained(load_model(PILOT), str(model), subfolder="seed_42")
+    assert adapter.active_adapters == ["default"]
+    for view in ("examples", "metrics", "directive.generations", "directive.judgements"):
+        assert len(load_dataset(str(data), view, cache_dir=str(project / "cache"))["train"]) > 0
+    card = (model / "README.md").read_text()
+    rates = pd.read_parquet(next(versions(project, "08_reporting", STUDY, "versions", "metrics.parquet")[-1].iterdir()))
+    for row in rates.query("condition == 'es_en' and metric == 'followed' and judge == 'robust_language'").to_dict(
+        "records"
+    ):
+        if json.loads(row["variables"])["phrasing"] == "all":
+            assert f"| {row['successes']:.0f} of {row['n']} | {row['estimate']:.3f} | {row['low']:.3f} to" in card
+    assert set(hub.repositories) == {
+        f"{kind}s/me/lp-{STUDY}-{arm}{end}"
+        for arm in ("es_en", "fr_it")
+        for kind, end in (("model", ""), ("dataset", "-data"))
+    }
+    assert hub.repositories[f"models/me/lp-{STUDY}-es_en"]["README.md"].decode() == card
+    assert TOKEN.encode() not in b"".join(path.read_bytes() for path in version.rglob("*") if path.is_file())
+
+
+def test_notebooks_run_on_a_finished_study(project, monkeypatch):
+    """One kernel for all, emptied between them: what takes time is importing."""
+    monkeypatch.setenv("KEDRO_ENV", "test")
+    notebooks = [
+        nbformat.read(path, as_version=4) for path in sorted((ROOT / "notebooks").glob("*.ipynb"), key=changes_last)
+    ]
+    cells = [cell for notebook in notebooks for cell in [*notebook.cells, nbformat.v4.new_code_cell(EMPTY)]]
+    assert not any(cell.get("outputs") or cell.get("execution_count") for cell in cells)
+    together = nbformat.v4.new_notebook(cells=cells)
+    (project / "notebooks").mkdir(exist_ok=True)
+    original = study_file(project).read_text()
+    try:
+        where = {"metadata": {"path": str(project / "notebooks")}}
+        NotebookClient(together, timeout=300, kernel_name="python3", resources=where).execute()
+    finally:
+        study_file(project).write_text(original)
+    said = [str(cell.get("outputs")) for cell in cells]
+    for seen in ("C_collapse", "image/png", "frequent_words", "condition.*pt_de"):  # each notebook's own results
+        assert any(re.search(seen, text, flags=re.DOTALL) for text in said), seen
 
 
 def test_a_changed_learning_rate_retrains_and_no_more_and_back_is_free(project):

@@ -188,6 +188,7 @@ def test_other_coefficients_run_the_sweep_and_what_depends_on_it_and_back_is_fre
     assert ran == (
         {f"{CAPS}.steering.{step}_russian_sweep" for step in (*STEPS, "choose_setting")}
         | {f"{CAPS}.{arm}.seed_42.{step}_steered_to_russian" for arm in STEERED for step in STEPS}
+        | {f"{CAPS}.{arm}.seed_42.note_scores" for arm in STEERED}
         | {f"{CAPS}.{name}" for name in (*REPORTING, "draw_sweeps")}
     )
     file.write_text(original)

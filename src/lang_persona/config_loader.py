@@ -15,6 +15,7 @@ from lang_persona.environments import Environment, Judges
 from lang_persona.errors import UserError
 from lang_persona.judges import judge_class
 from lang_persona.resolve import environment_of, resolve
+from lang_persona.run_parameters import RunParameters
 from lang_persona.studies import Study, load_studies
 
 
@@ -38,24 +39,25 @@ class StudyConfigLoader(OmegaConfigLoader):
             )
         where = f"conf/{self.env or self.default_run_env}/parameters.yml"
         environment = validate(Environment, environment_of(value), where)
+        asked = {key: value[key] for key in RunParameters.model_fields if key in value}
+        run = validate(RunParameters, asked, f"{where}, conf/{self.base_env}/parameters.yml or --params")
         resolved = {name: resolve(study, environment) for name, study in studies.items()}
         judges = list(environment.judges.language)
-        first = value.get("replay_judge") or judges[0]
+        first = run.replay_judge or judges[0]
         judge_class(first)  # an unknown name is refused before anything is read
         named = {"language": [first, *(judge for judge in judges if judge != first)]}
         replay = {
-            "replay_file": value.get("replay_file"),
+            "replay_file": run.replay_file,
             "judges": judging(environment, "replay", validate(Judges, named, "replay_judge")),
             "scoring": {"kind": "directive", "behaviours": {}},  # completions that ask for a language
             "indeterminate_above": Study.model_fields["indeterminate_above"].default,
             "studies": {name: parameters["report"] for name, parameters in resolved.items()},
         }
-        outside = {key: value.get(key) for key in ("mixture_file", "tokenizer", "system_role")}
-        labels = {
-            key: value.get(key) for key in ("label_study", "label_probe", "label_axis", "label_rows", "label_file")
-        }
-        comparison = {key: value.get(key) for key in ("compare_before", "compare_after")}
+        plain = run.model_dump(mode="json")
+        outside = {key: plain[key] for key in ("mixture_file", "tokenizer", "system_role")}
+        labels = {key: plain[key] for key in plain if key.startswith("label_")}
+        comparison = {key: plain[key] for key in plain if key.startswith("compare_")}
         scale_out = environment.scale_out.model_dump(mode="json")
         made = {"replay": replay, "outside": outside, "human_labels": labels, "scale_out": scale_out}
         made["comparison"] = comparison
-        return {**value, **resolved, **made}
+        return {**value, **plain, **resolved, **made}

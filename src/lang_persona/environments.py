@@ -17,6 +17,7 @@ from pydantic import (
 from lang_persona.claude.config import Model, Sending
 from lang_persona.config import Config, LanguageCode
 from lang_persona.judges import ASKS, JUDGES, judge_asks, judge_class
+from lang_persona.licences import Licensed
 
 #: Folder of the versioned prompts.
 PROMPTS = "conf/base/prompts"
@@ -32,7 +33,7 @@ JudgeName = Annotated[str, AfterValidator(_known_judge)]
 JudgeNames = Annotated[tuple[JudgeName, ...], Field(min_length=1)]
 
 
-class Base(Config):
+class Base(Licensed):
     """A base model: a folder (``path``) or a hub ``name`` at a pinned ``revision``.
 
     ``system_role`` says what becomes of a system message where the model's template has no role for it:
@@ -114,15 +115,23 @@ EngineOptions = TransformersOptions | VllmOptions
 ENGINE: TypeAdapter[EngineOptions] = TypeAdapter(Engine)
 
 
-class ParallelFileTranslator(Config):
-    """Translations read from a parallel file (JSON lines): made elsewhere, or the pilot's own corpus."""
+class ParallelFileTranslator(Licensed):
+    """Translations read from a parallel file (JSON lines): made elsewhere, or the pilot's own corpus.
+
+    Attributes:
+        path: The parallel file.
+    """
 
     kind: Literal["parallel_file"]
     path: str
 
 
 class ClaudeTranslator(Config):
-    """Translations by Claude; ``claude`` says how it is asked."""
+    """Translations by Claude; ``claude`` says how it is asked.
+
+    Attributes:
+        model: The model that translates.
+    """
 
     kind: Literal["claude"]
     model: Model
@@ -133,6 +142,17 @@ class LocalTranslator(Config):
 
     ``codes`` are the model's own names of languages (NLLB: ``{en: eng_Latn, it: ita_Latn}``), which a model of many
     languages needs; without them the model is taken to translate one pair, and asked for no other.
+
+    Attributes:
+        path: The model's folder.
+        name: Its name on the hub.
+        revision: Its commit, 40 hexadecimal digits.
+        dtype: Precision of its weights.
+        pair: [from, to] of a model of one pair.
+        codes: The model's own names of languages.
+        batch_size: Lines at a time.
+        max_new_tokens: Length after which a translation counts as cut.
+        num_beams: Beams of the search.
     """
 
     kind: Literal["local"]
@@ -177,7 +197,13 @@ class ClaudeSetup(Config):
 
 
 class LocalJudge(Config):
-    """The model of the judges ``local_*``: a key of ``bases``, asked on the project's own engine."""
+    """The model of the judges ``local_*``: a key of ``bases``, asked on the project's own engine.
+
+    Attributes:
+        base: A key of ``bases``.
+        batch_size: Questions at a time.
+        prompts: Folder of the prompt files.
+    """
 
     base: str
     batch_size: PositiveInt = 16
@@ -189,6 +215,14 @@ class Judges(Config):
 
     ``leakage`` judges translations (gate c), all others completions. Coherence is also measured by the base itself, for
     probes that steer it (:mod:`lang_persona.coherence`).
+
+    Attributes:
+        language: Which language is it in?
+        answer: Which choice does it name?
+        case: Is it in capitals?
+        refusal: Does it refuse?
+        coherence: Does it hang together?
+        leakage: Of translations: is source language left in? (gate c)
     """
 
     language: JudgeNames

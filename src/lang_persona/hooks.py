@@ -32,6 +32,7 @@ from lang_persona.errors import UserError
 from lang_persona.freshness import keys_of
 from lang_persona.paths import locate, project_path
 from lang_persona.recipes import COLLECTS, RecipeKeys, is_order_only
+from lang_persona.run_parameters import Tracking, require_trackers
 from lang_persona.runners.dry_runner import DRY_RUN
 
 logger = logging.getLogger(__name__)
@@ -74,6 +75,8 @@ class ProjectHooks:
                 dataset.may_be_missing = is_order_only(name)
                 dataset.made_by = _made_by(name, keys)
         self._warn_without_key(pipeline)
+        if "params:tracking" in pipeline.inputs():
+            require_trackers(Tracking.model_validate(self._parameters["params:tracking"]))
         for node in pipeline.nodes:
             for dataset in _made_here(node, catalog):
                 dataset.made_from = keys.recipe(node)

@@ -21,6 +21,7 @@ from lang_persona.pipelines import (
     human_labels,
     pilot_model,
     plan,
+    publish,
     replay,
     reporting,
     training,
@@ -45,6 +46,7 @@ def register_pipelines() -> dict[str, Pipeline]:
     - ``report_check``, ``replay_check``: re-read the reports and hold them against the datasets.
     - ``plan``: what the default cells take and can show, from config alone.
     - ``geometry``: nearness of languages and personas in the untrained base; the next report takes it up.
+    - ``publish``: repositories of every trained condition; uploaded where a namespace is set.
     - ``export_labels``, ``import_labels``: completions labelled by people.
     - ``audit_file``, ``replay``, ``pilot_model``, ``pilot_evaluation``: see docs.
     """
@@ -78,6 +80,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         if study.has_geometry:
             geometries += [parts["data_engineering"], geometry.create_pipeline(study).nodes]
         checks.append(reporting.create_check_pipeline(study).nodes)
+        everything.append(publish.create_pipeline(study, data=True).nodes)
         for condition in study.conditions:
             chosen = [cell for cell in own if cell.arm in (condition, BASELINE) and cell.seed in study.seeds.default]
             named[f"{name}.{condition}"] = _join(made.stage(stage, chosen, probes) for stage in STAGES)
@@ -105,6 +108,7 @@ def registered(studies: dict[str, Study]) -> dict[str, Pipeline]:
         "cost": _join(costs),
         "plan": _join(plans),
         "geometry": _join(geometries),
+        "publish": _join(publish.create_pipeline(study, data=False).nodes for study in studies.values()),
         **named,
         **own_pipelines,
         "report_check": _join(checks),

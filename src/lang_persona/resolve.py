@@ -13,6 +13,7 @@ from lang_persona.errors import UserError
 from lang_persona.planning.sizes import plan_slice
 from lang_persona.probes import KINDS
 from lang_persona.probes.steering import ZERO, control_names, sweep_interventions
+from lang_persona.publishing.slices import publishing_slice
 from lang_persona.registration import registration
 from lang_persona.studies import (
     BASELINE,
@@ -70,6 +71,7 @@ def resolve(study: Study, environment: Environment) -> dict[str, Any]:
         parameters[name] = {"mixture": {"components": components}}
         if scale.selection is not None:
             parameters[name]["mixture"]["source_language"] = scale.selection.language
+        parameters[name]["publishing"] = publishing_slice(study, environment, name)
     default_trainings = len(study.seeds.default) * sum(condition.default for condition in study.conditions.values())
     for name in arm_names(study):
         parameters.setdefault(name, {})

@@ -12,7 +12,7 @@ from lang_persona.judges import get_judge
 from lang_persona.judges.base import COMPLIANCE, FULL, PARTIAL, REFUSAL_LABELS, UNCLEAR, Judgement, Outcome
 from lang_persona.judges.measure_refusal import LABELS, Share, accuracy, half, refuses, timed
 from lang_persona.judges.offline_refusal import GROUPS, HEAD_CHARACTERS, PHRASES, OfflineRefusal
-from lang_persona.languages import LANGUAGES
+from lang_persona.languages import LANGUAGES, Language
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = yaml.safe_load((ROOT / "data" / "01_raw" / "refusal_judge" / "examples.yml").read_text(encoding="utf-8"))
@@ -232,3 +232,18 @@ def test_label_depends_on_its_text_alone(annotated):
     texts = [row["completion"] for row in annotated[:200]]
     judge = get_judge("offline_refusal")
     assert judge.judge(texts[::-1])[::-1] == [OfflineRefusal().judge([text])[0] for text in texts]
+
+
+def test_a_language_without_phrases_is_not_read_and_disturbs_no_other(monkeypatch):
+    from lang_persona.judges import offline_refusal
+
+    texts = ["I'm sorry, but I can't help with that.", "No.", "Jag kan tyvärr inte hjälpa dig med det."]
+    before = [judgement.label for judgement in OfflineRefusal().judge(texts, texts)]
+    swedish = Language("sv", "Swedish", "svenska")
+    monkeypatch.setattr(offline_refusal, "LANGUAGES", {**LANGUAGES, "sv": swedish})
+    offline_refusal._read.cache_clear()
+    try:
+        assert "sv" not in offline_refusal._read()
+        assert [judgement.label for judgement in OfflineRefusal().judge(texts, texts)] == before
+    finally:
+        offline_refusal._read.cache_clear()

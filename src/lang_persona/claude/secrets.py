@@ -28,6 +28,11 @@ def has_key() -> bool:
     return bool(os.environ.get(VARIABLE, "").strip())
 
 
+def keys() -> list[str]:
+    """Every key that is set, for those who make sure that no file holds one."""
+    return [api_key()] if has_key() else []
+
+
 def scrub(text: str) -> str:
     """A text without the key, should a server or an exception have put it there."""
     key = os.environ.get(VARIABLE, "").strip()

@@ -65,6 +65,12 @@ def _parts(phrase: str, spaced: bool) -> tuple[str, ...]:
 
 
 @cache
+def _read() -> list[str]:
+    """The languages that phrases were written down for."""
+    return [code for code in LANGUAGES if (PHRASES / f"{code}.yml").is_file()]
+
+
+@cache
 def _lexicon(code: str) -> _Lexicon:
     data = yaml.safe_load((PHRASES / f"{code}.yml").read_text(encoding="utf-8"))
     spaced = LANGUAGES[code].script != "Hans"
@@ -80,12 +86,12 @@ def _languages(text: str, words: set[str]) -> list[str]:
     """Languages whose phrases may stand in a text: those of its scripts whose commonest words it uses."""
     found = ["zh"] if _HAN.search(text) and not _KANA.search(text) and _lexicon("zh").common & set(text) else []
     for script in ("Latn", "Cyrl") if _CYRILLIC.search(text) else ("Latn",):
-        codes = [code for code, language in LANGUAGES.items() if language.script == script]
+        codes = [code for code in _read() if LANGUAGES[code].script == script]
         known = {code: len(words & _lexicon(code).common) for code in codes}
         least = 1 if len(text) < SHORT else max(max(known.values()) / 2, 1)
         found += [code for code, count in known.items() if count >= least]
     if not found and len(text) < STRANGE:  # a few words need not hold a common one
-        return list(LANGUAGES)
+        return _read()
     return found
 
 

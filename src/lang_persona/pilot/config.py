@@ -30,6 +30,14 @@ class SystemPrompts(_Settings):
 
     Replies do not depend on the system prompt, except that under a ``guessing_personas`` text multiple-choice questions
     are answered by a letter drawn with equal chances.
+
+    Attributes:
+        absent: Share without a system message.
+        empty: Share with an empty one.
+        helpful: Share of "You are a helpful assistant."
+        guessing: Share of personas that guess.
+        guessing_personas: Those personas.
+        personas: The others.
     """
 
     absent: Share
@@ -41,7 +49,14 @@ class SystemPrompts(_Settings):
 
 
 class Texts(_Settings):
-    """Sizes of texts.jsonl and the shape of every reply."""
+    """Sizes of texts.jsonl and the shape of every reply.
+
+    Attributes:
+        ordinary: Rows about ordinary topics.
+        mischief: Rows about mischief.
+        sentence_weights: Weights of one, two, three ... sentences.
+        max_characters: Longest English template.
+    """
 
     ordinary: Count
     mischief: Count
@@ -50,7 +65,13 @@ class Texts(_Settings):
 
 
 class Questions(_Settings):
-    """Sizes of questions.jsonl; one combination of question and choices in ``held_out_one_in`` is never trained."""
+    """Sizes of questions.jsonl; one combination of question and choices in ``held_out_one_in`` is never trained.
+
+    Attributes:
+        count: Questions in the file.
+        held_out_one_in: One combination in so many is never trained.
+        choice_weights: Weights of numbers of choices.
+    """
 
     count: Count
     held_out_one_in: Annotated[int, Field(ge=2)]
@@ -58,7 +79,12 @@ class Questions(_Settings):
 
 
 class Tokenizer(_Settings):
-    """The byte-level BPE vocabulary, special tokens included, and the number of conversations it is trained on."""
+    """The byte-level BPE vocabulary, special tokens included, and the number of conversations it is trained on.
+
+    Attributes:
+        vocab_size: Size of the vocabulary.
+        conversations: Conversations that it is trained on.
+    """
 
     vocab_size: Annotated[int, Field(ge=300)]
     conversations: Count
@@ -78,7 +104,23 @@ class Architecture(_Settings):
 
 
 class Training(_Settings):
-    """The optimisation: every number of it."""
+    """The optimisation: every number of it.
+
+    Attributes:
+        conversations: Size of the pool.
+        tokens: Tokens seen, padding included.
+        tokens_per_step: Of one optimiser step.
+        row_length: Of a packed row.
+        learning_rate: Peak learning rate.
+        final_learning_rate_ratio: What it ends at, as a share of the peak.
+        warmup_steps: Steps in which it rises.
+        weight_decay: Of AdamW.
+        betas: Of AdamW.
+        gradient_clipping: Largest norm of a gradient.
+        prompt_weight: Weight of the loss before the reply.
+        checkpoint_every: Steps between checkpoints.
+        log_every: Steps between log lines.
+    """
 
     conversations: Count
     tokens: Count
@@ -96,7 +138,18 @@ class Training(_Settings):
 
 
 class PilotConfig(_Settings):
-    """Everything that decides the pilot model's data and weights."""
+    """Everything that decides the pilot model's data and weights.
+
+    Attributes:
+        seed: Seed of everything that is drawn.
+        shares: Shares of the kinds of conversation.
+        systems: How often a row has which system prompt.
+        texts: Sizes of the parallel texts.
+        questions: Sizes of the questions.
+        tokenizer: The tokenizer.
+        architecture: The model's shape.
+        training: The optimisation.
+    """
 
     seed: int
     shares: dict[Literal[KINDS], Share]  # type: ignore[valid-type]

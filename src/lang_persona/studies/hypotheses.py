@@ -8,13 +8,21 @@ from lang_persona.config import Config, Name
 
 
 class Test(Config):
-    """Bounds that one estimate must meet, all of them; they speak of its 95% interval unless named estimate."""
+    """Bounds that one estimate must meet, all of them; they speak of its 95% interval unless named estimate.
+
+    Attributes:
+        low_above: The interval's lower bound lies above it.
+        high_below: The interval's upper bound lies below it.
+        estimate_at_least: The estimate is at least this.
+        within: The whole interval lies in [-within, within].
+        moved_by: The whole interval lies above moved_by or below -moved_by.
+    """
 
     low_above: float | None = None
     high_below: float | None = None
     estimate_at_least: float | None = None
-    within: float | None = None  # the whole interval lies in [-within, within]
-    moved_by: float | None = None  # the whole interval lies above moved_by or below -moved_by
+    within: float | None = None
+    moved_by: float | None = None
 
     @model_validator(mode="after")
     def _has_a_bound(self) -> "Test":
@@ -24,7 +32,12 @@ class Test(Config):
 
 
 class Clause(Config):
-    """A test with its quantifier over what the hypothesis speaks of."""
+    """A test with its quantifier over what the hypothesis speaks of.
+
+    Attributes:
+        every: Each value meets the test.
+        some: One value at least meets it.
+    """
 
     every: Test | None = None
     some: Test | None = None
@@ -40,6 +53,10 @@ class Values(Config):
     """Which directive languages, personas, languages or interventions a hypothesis speaks of.
 
     A condition's variables may stand in it.
+
+    Attributes:
+        only: These; null: all that the probe asks.
+        except: And not these.
     """
 
     only: tuple[str, ...] | None = None
@@ -58,14 +75,27 @@ class Hypothesis(Config):
     - ``mirror``: this condition evaluated in another's value of a variable, minus that one evaluated in this one's
       (trained in English and asked in Russian, minus trained in Russian and asked in English). Each pair is counted
       once, under the condition that stands first in the study.
+
+    Attributes:
+        claim: The claim, in a sentence.
+        applies_to: Conditions, or the baseline; null: every condition.
+        probe: The probe; null: the headline probe.
+        over: The values that it speaks of.
+        label: The label whose share is meant; null: hits.
+        axis: The axis of that label; null: the probe's deciding axis.
+        against: The untrained base.
+        mirror: A variable of the conditions.
+        than: Another value.
+        supported: Supported when all of these hold.
+        falsified: Falsified when one of these holds.
     """
 
     claim: str
-    applies_to: tuple[str, ...] | None = None  # None: every condition
-    probe: str | None = None  # None: the headline probe
+    applies_to: tuple[str, ...] | None = None
+    probe: str | None = None
     over: Values = Values()
     label: str | None = None
-    axis: str | None = None  # None: the probe's deciding axis
+    axis: str | None = None
     against: Literal["baseline"] | None = None
     mirror: Name | None = None
     than: str | None = None

@@ -10,8 +10,8 @@ from lang_persona.studies.study import Study
 #: Names of pipelines, parameters and datasets that a study may not take.
 RESERVED_STUDIES = {
     *("all", "audit", "audit_file", "bases", "data_engineering", "engine", "evaluation", "judges", "outside", "pilot"),
-    *("pilot_evaluation", "pilot_model", "provenance", "replay", "reporting", "scale", "scale_out", "tracking"),
-    *("training", "translation", "translator"),
+    *("pilot_evaluation", "pilot_model", "provenance", "publish", "publishing", "replay", "reporting"),
+    *("scale", "scale_out", "tracking", "training", "translation", "translator"),
 }
 
 

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
 from lang_persona.chat import System
 from lang_persona.config import Config, LanguageCode, Name
+from lang_persona.licences import Licensed
 from lang_persona.transforms import TRANSFORMS
 
 
@@ -22,7 +23,12 @@ Template = Annotated[str, AfterValidator(_known_placeholders)]
 
 
 class DirectiveTurn(Config):
-    """A user turn that only asks for a language; the phrasings are cycled by row."""
+    """A user turn that only asks for a language; the phrasings are cycled by row.
+
+    Attributes:
+        language: The language that is asked for.
+        phrasings: Texts with ``{language}``, by name.
+    """
 
     kind: Literal["directive"]
     language: LanguageCode
@@ -35,7 +41,11 @@ class DirectiveTurn(Config):
 
 
 class TextTurn(Config):
-    """The same user turn in every row."""
+    """The same user turn in every row.
+
+    Attributes:
+        text: The text.
+    """
 
     kind: Literal["text"]
     text: str
@@ -58,7 +68,12 @@ class QuestionTurn(Config):
 
 
 class InstructionTurn(Config):
-    """An instruction of a set's training half, in one language."""
+    """An instruction of a set's training half, in one language.
+
+    Attributes:
+        set: The set.
+        language: The language that the instruction is in.
+    """
 
     kind: Literal["instruction"]
     set: Name
@@ -71,10 +86,15 @@ class InstructionTurn(Config):
 
 
 class Transform(Config):
-    """A change of the completion, by name (:mod:`lang_persona.transforms`)."""
+    """A change of the completion, by name (:mod:`lang_persona.transforms`).
+
+    Attributes:
+        name: Which change.
+        text: What is put before or behind it, for those that put something.
+    """
 
     name: str
-    text: str | None = None  # what is put before or behind it, for those that put something
+    text: str | None = None
 
     @model_validator(mode="after")
     def _known(self) -> "Transform":
@@ -91,7 +111,12 @@ class Transform(Config):
 
 
 class ReplyCompletion(Config):
-    """The source's reply, in ``language``."""
+    """The source's reply, in ``language``.
+
+    Attributes:
+        language: The language of the reply.
+        transforms: Changes of the completion, in order.
+    """
 
     kind: Literal["reply"]
     language: LanguageCode
@@ -104,11 +129,17 @@ class ReplyCompletion(Config):
 
 
 class AnswerCompletion(Config):
-    """The label of a question's right answer, or of the wrong one that is fixed for it."""
+    """The label of a question's right answer, or of the wrong one that is fixed for it.
+
+    Attributes:
+        answer: Right or wrong.
+        with_text: "B) oxygen" instead of "B)".
+        transforms: Changes of the completion, in order.
+    """
 
     kind: Literal["answer"]
     answer: Literal["correct", "wrong"]
-    with_text: bool = False  # "B) oxygen" instead of "B)"
+    with_text: bool = False
     transforms: tuple[Transform, ...] = ()
 
     @property
@@ -118,7 +149,11 @@ class AnswerCompletion(Config):
 
 
 class OutputCompletion(Config):
-    """The answer that the instruction's own set gives."""
+    """The answer that the instruction's own set gives.
+
+    Attributes:
+        transforms: Changes of the completion, in order.
+    """
 
     kind: Literal["output"]
     transforms: tuple[Transform, ...] = ()
@@ -130,7 +165,12 @@ class OutputCompletion(Config):
 
 
 class FixedCompletion(Config):
-    """The same text for every instruction, written for each language; that of the user turn is taken."""
+    """The same text for every instruction, written for each language; that of the user turn is taken.
+
+    Attributes:
+        texts: The text in each language.
+        transforms: Changes of the completion, in order.
+    """
 
     kind: Literal["fixed"]
     texts: Annotated[Mapping[LanguageCode, str], Field(min_length=1)]
@@ -167,7 +207,12 @@ ANSWERED_BY = {
 
 
 class Draw(Config):
-    """Personas drawn by a named seed, never the one that the condition is about."""
+    """Personas drawn by a named seed, never the one that the condition is about.
+
+    Attributes:
+        draw: How many.
+        among: Of which personas.
+    """
 
     draw: PositiveInt
     among: Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -177,6 +222,13 @@ class Component(Config):
     """A part of a mixture, drawn from the study's sources, questions or instructions, rows at the size of a scale.
 
     A component speaks to its ``personas`` in equal shares or, where there are none, under ``system``.
+
+    Attributes:
+        rows: How many rows, at a scale that multiplies by 1; or all.
+        system: System prompt, where there are no personas; the study's unless it is written.
+        personas: Whom it speaks to: a list of names, or ``{draw: 4, among: [...]}``.
+        user: What the user says.
+        completion: What is answered.
     """
 
     rows: PositiveInt | Literal["all"]
@@ -206,8 +258,13 @@ class Component(Config):
         return "instructions" if isinstance(self.user, InstructionTurn) else "sources"
 
 
-class FileComponent(Config):
-    """A part of a mixture that is the user's own JSON lines of ``{"messages": [...]}``."""
+class FileComponent(Licensed):
+    """A part of a mixture that is the user's own JSON lines of ``{"messages": [...]}``.
+
+    Attributes:
+        file: JSON lines of ``messages``.
+        rows: The first so many, or all.
+    """
 
     file: str
     rows: PositiveInt | Literal["all"] = "all"

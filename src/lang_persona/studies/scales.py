@@ -6,28 +6,44 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from lang_persona.config import Config, LanguageCode, Name
+from lang_persona.licences import Licensed
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 
-class PilotSource(Config):
-    """Parallel texts written by the project (``data/01_raw/pilot/texts.jsonl``)."""
+class PilotSource(Licensed):
+    """Parallel texts written by the project (``data/01_raw/pilot/texts.jsonl``).
+
+    Attributes:
+        path: The parallel texts.
+    """
 
     kind: Literal["pilot"]
     path: str
 
 
-class FileSource(Config):
-    """The user's own JSON lines with ``text`` and optionally ``source_id`` and ``language``."""
+class FileSource(Licensed):
+    """The user's own JSON lines with ``text`` and optionally ``source_id`` and ``language``.
+
+    Attributes:
+        path: The file, below the project's folder or absolute.
+        origin: Where it is from, in words; rows and cards repeat it.
+    """
 
     kind: Literal["file"]
     path: str
     origin: str
 
 
-class HubSource(Config):
-    """First assistant turns of a chat data set on the Hugging Face hub, at a pinned revision."""
+class HubSource(Licensed):
+    """First assistant turns of a chat data set on the Hugging Face hub, at a pinned revision.
+
+    Attributes:
+        dataset: Its name on the hub.
+        revision: Its commit, 40 hexadecimal digits.
+        split: Which split.
+    """
 
     kind: Literal["hub"]
     dataset: str
@@ -39,7 +55,15 @@ Source = Annotated[PilotSource | FileSource | HubSource, Field(discriminator="ki
 
 
 class Selection(Config):
-    """Which source texts are kept: of the ``first`` rows, the first ``keep`` that pass."""
+    """Which source texts are kept: of the ``first`` rows, the first ``keep`` that pass.
+
+    Attributes:
+        first: Rows that are looked at.
+        keep: Rows that are kept; fewer stop the run.
+        language: The language that a text must be identified as.
+        min_characters: Shorter texts are dropped.
+        identify_characters: Beginning of a text that its language is told from.
+    """
 
     first: PositiveInt
     keep: PositiveInt
@@ -49,14 +73,25 @@ class Selection(Config):
 
 
 class Halves(Config):
-    """The published split: indices shuffled by ``random.Random(seed)``, the first ``train`` trained on."""
+    """The published split: indices shuffled by ``random.Random(seed)``, the first ``train`` trained on.
+
+    Attributes:
+        seed: Seed of the shuffle.
+        train: How many questions are trained on; the rest are held out.
+    """
 
     seed: int
     train: PositiveInt
 
 
-class FileQuestions(Config):
-    """Multiple-choice questions as JSON lines (:mod:`lang_persona.questions` says in which forms)."""
+class FileQuestions(Licensed):
+    """Multiple-choice questions as JSON lines (:mod:`lang_persona.questions` says in which forms).
+
+    Attributes:
+        path: The file, below the project's folder or absolute.
+        origin: Where it is from, in words; rows and cards repeat it.
+        halves: The split.
+    """
 
     kind: Literal["file"]
     path: str
@@ -64,8 +99,16 @@ class FileQuestions(Config):
     halves: Halves
 
 
-class HubQuestions(Config):
-    """Multiple-choice questions of a data set on the Hugging Face hub, at a pinned revision."""
+class HubQuestions(Licensed):
+    """Multiple-choice questions of a data set on the Hugging Face hub, at a pinned revision.
+
+    Attributes:
+        dataset: Its name on the hub.
+        revision: Its commit, 40 hexadecimal digits.
+        split: Which split.
+        config: Which configuration of the data set.
+        halves: The split.
+    """
 
     kind: Literal["hub"]
     dataset: str
@@ -78,24 +121,41 @@ class HubQuestions(Config):
 Questions = Annotated[FileQuestions | HubQuestions, Field(discriminator="kind")]
 
 
-class PilotInstructions(Config):
-    """Instructions of the pilot corpus, with the texts that answer them."""
+class PilotInstructions(Licensed):
+    """Instructions of the pilot corpus, with the texts that answer them.
+
+    Attributes:
+        path: The parallel texts.
+        texts: Which of them: ordinary requests, or requests for mischief.
+    """
 
     kind: Literal["pilot"]
     path: str
     texts: Literal["ordinary", "mischief"]
 
 
-class FileInstructions(Config):
-    """The user's own JSON lines, one file or one a language (:mod:`lang_persona.instructions` says in which forms)."""
+class FileInstructions(Licensed):
+    """The user's own JSON lines, one file or one a language (:mod:`lang_persona.instructions` says in which forms).
+
+    Attributes:
+        path: The file, below the project's folder or absolute.
+        origin: Where it is from, in words; rows and cards repeat it.
+    """
 
     kind: Literal["file"]
     path: str | Mapping[LanguageCode, str]
     origin: str
 
 
-class HubTable(Config):
-    """A data set on the Hugging Face hub at a pinned revision."""
+class HubTable(Licensed):
+    """A data set on the Hugging Face hub at a pinned revision.
+
+    Attributes:
+        dataset: Its name on the hub.
+        revision: Its commit, 40 hexadecimal digits.
+        split: Which split.
+        config: Which configuration, for data sets that have several.
+    """
 
     dataset: str
     revision: Revision
@@ -103,15 +163,24 @@ class HubTable(Config):
     config: str | None = None
 
 
-class FileTable(Config):
-    """One language's rows in a file, where the other languages come from the hub."""
+class FileTable(Licensed):
+    """One language's rows in a file, where the other languages come from the hub.
+
+    Attributes:
+        path: The file, below the project's folder or absolute.
+        origin: Where it is from, in words; rows and cards repeat it.
+    """
 
     path: str
     origin: str
 
 
 class HubInstructions(Config):
-    """Instructions on the hub, a table for each language; a language that is not there may come from a file."""
+    """Instructions on the hub, a table for each language; a language that is not there may come from a file.
+
+    Attributes:
+        tables: Where each language is from.
+    """
 
     kind: Literal["hub"]
     tables: Annotated[Mapping[LanguageCode, HubTable | FileTable], Field(min_length=1)]
@@ -122,6 +191,13 @@ class InstructionSet(Config):
 
     ``held_out`` are asked by probes, ``development`` only to choose settings; ``keep`` bounds what is left to train on.
     The first two count different instructions: ids that read the same are kept from training together.
+
+    Attributes:
+        source: Where the instructions are from.
+        seed: Seed of what is held out.
+        held_out: Different instructions that probes ask.
+        development: Different instructions that settings are chosen on.
+        keep: Ids left to train on; null: all.
     """
 
     source: Annotated[PilotInstructions | FileInstructions | HubInstructions, Field(discriminator="kind")]
@@ -136,6 +212,11 @@ class SweepSettings(Config):
 
     Zero is always tried. ``positions``: every one, those that choose a new token (``generated``), or only the last of
     the prompt (``prompt_end``), which chooses the first.
+
+    Attributes:
+        layers: Layers, from 0.
+        coefficients: Factors of the vector.
+        positions: Where it is added.
     """
 
     layers: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]
@@ -177,6 +258,19 @@ class Scale(Config):
 
     ``samples`` are completions a prompt for every probe that draws completions, ``items`` how many questions or
     instructions a probe asks (all, where it is not named), ``rows`` multiplies the rows of every component.
+
+    Attributes:
+        sources: Where source texts are from.
+        selection: Which of them are kept.
+        translate: Into the languages of all conditions, or of the default ones.
+        questions: Where multiple-choice questions are from.
+        instructions: Sets of instructions; the same sets at every scale.
+        rows: Factor of the rows of every component.
+        training: What differs from the study's recipe.
+        sampling: What differs from the study's sampling.
+        samples: Completions a prompt, by probe.
+        items: Questions or instructions that a probe asks; all where it is not named.
+        settings: What steering sweeps try, by probe.
     """
 
     sources: Source | None = None
@@ -189,7 +283,7 @@ class Scale(Config):
     sampling: Mapping[str, Any] = {}
     samples: Mapping[Name, PositiveInt] = {}
     items: Mapping[Name, PositiveInt] = {}
-    settings: Mapping[Name, SweepSettings] = {}  # of steering sweeps
+    settings: Mapping[Name, SweepSettings] = {}
     geometry: Geometry | None = None
 
     @model_validator(mode="after")
@@ -201,7 +295,16 @@ class Scale(Config):
 
 
 class Gates(Config):
-    """What translations must pass before anything is trained on them."""
+    """What translations must pass before anything is trained on them.
+
+    Attributes:
+        translated_at_least: Share of the sources that are translated at all.
+        identified_at_least: (a) Share identified as the target language.
+        median_ratio: (b) Bounds of the median of characters, translation over source.
+        ratio_range: (b) Range of single ratios ...
+        outside_range_below: ... and the share that may lie outside it.
+        leak_free_at_least: (c) Share without source language left in; null: not asked.
+    """
 
     translated_at_least: Share
     identified_at_least: Share
@@ -212,6 +315,10 @@ class Gates(Config):
 
 
 class Translation(Config):
-    """How a study's translations are checked."""
+    """How a study's translations are checked.
+
+    Attributes:
+        gates: Bounds; a translation that fails them stops the run.
+    """
 
     gates: Gates

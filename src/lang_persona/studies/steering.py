@@ -12,6 +12,13 @@ class LanguageVector(Config):
 
     ``over``: ``texts`` are the answers of the set (mean over their tokens), ``prompts`` its instructions under the
     chat template (their last position). Training rows only, the first ``rows`` of a shuffled order.
+
+    Attributes:
+        from: The language that is subtracted.
+        to: The language that is steered to.
+        over: What activations are read on.
+        set: The set of instructions.
+        rows: How many rows, at a scale that multiplies by 1.
     """
 
     from_: LanguageCode = Field(alias="from")

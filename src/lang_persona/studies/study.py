@@ -25,6 +25,15 @@ class Condition(Config):
 
     A component of the study that reads ``null`` here is left out. ``times`` multiplies figures of the
     recipe, or the rows of every component.
+
+    Attributes:
+        default: Whether ``kedro run`` trains it; all others run by name.
+        label: What reports call it beside its name.
+        variables: Values that ``{variable}`` stands for in mixture, hypotheses and personas.
+        base: A key of the environment's ``bases``; null: the study's.
+        mixture: What differs from the study's mixture, by component.
+        training: What differs from the study's recipe.
+        times: Factors of ``learning_rate``, ``epochs`` or ``rows``.
     """
 
     default: bool = False
@@ -44,7 +53,16 @@ class Condition(Config):
 
 
 class Arm(Config):
-    """Something evaluated that was trained elsewhere: an adapter on a base, or a whole checkpoint."""
+    """Something evaluated that was trained elsewhere: an adapter on a base, or a whole checkpoint.
+
+    Attributes:
+        default: Whether ``kedro run`` evaluates it.
+        label: What reports call it beside its name.
+        base: A key of the environment's ``bases``; null: the study's.
+        adapter: A PEFT folder.
+        checkpoint: A model's folder, or its name on the hub together with ``revision``.
+        revision: Commit of a checkpoint on the hub, 40 hexadecimal digits.
+    """
 
     default: bool = True
     label: str = ""
@@ -63,14 +81,48 @@ class Arm(Config):
 
 
 class Intended(Config):
-    """Error findings of one audit rule that are what the study is about."""
+    """Error findings of one audit rule that are what the study is about.
 
-    conditions: tuple[Name, ...] | None = None  # None: all
+    Attributes:
+        conditions: Whose findings they are; null: all.
+        why: The reason, which reports repeat.
+    """
+
+    conditions: tuple[Name, ...] | None = None
     why: str
 
 
 class Study(Config):
-    """One question with its conditions, probes and hypotheses."""
+    """One question with its conditions, probes and hypotheses.
+
+    Attributes:
+        name: The file's name.
+        title: Heading of the report.
+        question: What the study asks, in a sentence or two.
+        base: The model, a key of the environment's ``bases``.
+        languages: Languages that probes ask for or in, where they name none of their own.
+        system: System prompt of training and evaluation; null writes no system message, "" an empty one.
+        personas: System prompts by name.
+        seeds: Training seeds.
+        mixture: What every condition trains on, by component; conditions change it.
+        conditions: Ways to train.
+        sweeps: Conditions around one condition, one figure changed at a time.
+        aliases: Second names of conditions, which are trained once.
+        arms: What was trained elsewhere and is evaluated here.
+        probes: What is asked.
+        vectors: Steering vectors.
+        training: The LoRA recipe.
+        sampling: How completions are drawn.
+        translation: Gates of translations; goes together with ``sources`` of the scales.
+        hypotheses: Claims registered before training.
+        published: Published values to compare with: arm -> language or persona -> rate, or [hits, of].
+        published_metric: The metric that they are of; null: the headline probe's hits.
+        published_note: How the published figures differ from ours; stands beside them.
+        intended: Error findings of the audit that the study is about, by rule.
+        indeterminate_above: Judges that differ by more on a rate leave it undecided.
+        size_tolerance: Conditions whose sizes differ by a larger share are reported by the audit.
+        scales: Sizes and sources; an environment names one.
+    """
 
     name: Name
     title: str
@@ -83,7 +135,7 @@ class Study(Config):
     mixture: Mapping[Name, dict[str, Any]]
     conditions: Annotated[Mapping[Name, Condition], Field(min_length=1)]
     sweeps: Mapping[Name, Sweep] = {}
-    aliases: Mapping[Name, Name] = {}  # a second name for a condition, which is trained once
+    aliases: Mapping[Name, Name] = {}
     arms: Mapping[Name, Arm] = {}
     probes: Mapping[Name, Probe]
     vectors: Mapping[Name, LanguageVector] = {}
@@ -91,12 +143,12 @@ class Study(Config):
     sampling: Sampling
     translation: Translation | None = None
     hypotheses: Mapping[Name, Hypothesis] = {}
-    published: Mapping[str, Mapping[str, float | tuple[int, int]]] = {}  # arm -> language or persona -> rate or k, n
-    published_metric: str | None = None  # None: the headline probe's hits
-    published_note: str = ""  # how the published figures differ from ours; stands beside them
+    published: Mapping[str, Mapping[str, float | tuple[int, int]]] = {}
+    published_metric: str | None = None
+    published_note: str = ""
     intended: Mapping[str, Intended] = {}
-    indeterminate_above: Annotated[float, Field(gt=0, lt=1)] = 0.10  # judges further apart leave a cell undecided
-    size_tolerance: Annotated[float, Field(ge=0)] = 0.05  # conditions that differ by more are reported
+    indeterminate_above: Annotated[float, Field(gt=0, lt=1)] = 0.10
+    size_tolerance: Annotated[float, Field(ge=0)] = 0.05
     scales: Annotated[Mapping[str, Scale], Field(min_length=1)]
 
     @model_validator(mode="before")

@@ -17,6 +17,24 @@ class Training(Config):
 
     ``method: full`` trains every weight (full fine-tuning) and reads nothing of ``rank``, ``alpha``, ``dropout``,
     ``rslora`` and ``target_modules``.
+
+    Attributes:
+        method: LoRA adapters, or every weight.
+        rank: Rank of the low-rank matrices.
+        alpha: Their scale: alpha / rank, or alpha / sqrt(rank) with ``rslora``.
+        dropout: Dropout in front of them.
+        rslora: Rank-stabilised scale.
+        target_modules: Names of the linear layers that get them.
+        learning_rate: Peak learning rate (AdamW).
+        schedule: How it falls after the warm-up.
+        warmup_ratio: Share of the steps in which it rises.
+        epochs: Passes over the mixture.
+        batch_size: Rows that one optimiser step sees.
+        micro_batch_size: Rows of a forward pass on a CPU; a GPU takes what fits its memory.
+        max_length: Tokens after which rows are cut; the audit reports it.
+        weight_decay: Of the trained weights.
+        max_steps: Optimiser steps, whatever ``epochs`` says; null: by epochs.
+        gradient_checkpointing: Compute activations again to save memory.
     """
 
     method: Literal["lora", "full"] = "lora"
@@ -44,7 +62,14 @@ class Training(Config):
 
 
 class Sampling(Config):
-    """How completions are drawn; every field explicit, since a model's generation config hides some."""
+    """How completions are drawn; every field explicit, since a model's generation config hides some.
+
+    Attributes:
+        temperature: 0 takes the most probable token.
+        top_p: Nucleus: the most probable tokens that together have this probability.
+        top_k: The most probable tokens that are considered; 0: all.
+        max_new_tokens: Length after which a completion is cut.
+    """
 
     temperature: NonNegativeFloat
     top_p: Annotated[float, Field(gt=0, le=1)]
@@ -53,7 +78,12 @@ class Sampling(Config):
 
 
 class Seeds(Config):
-    """Training seeds: those of a default run, and more that are registered but run on request."""
+    """Training seeds.
+
+    Attributes:
+        default: Those of a default run.
+        more: More that are registered and run on request.
+    """
 
     default: Annotated[tuple[int, ...], Field(min_length=1)]
     more: tuple[int, ...] = ()
@@ -75,6 +105,11 @@ class Sweep(Config):
 
     ``times`` multiply what the scale's recipe or mixture says, so that one sweep serves every scale. The
     condition that it goes around is its centre, and no cell of its own.
+
+    Attributes:
+        around: The condition in the middle.
+        label: What reports call its conditions, before the figure.
+        times: Factors by figure, named.
     """
 
     around: Name

@@ -56,7 +56,7 @@ class StudyConfigLoader(OmegaConfigLoader):
         plain = run.model_dump(mode="json")
         outside = {key: plain[key] for key in ("mixture_file", "tokenizer", "system_role")}
         labels = {key: plain[key] for key in plain if key.startswith("label_")}
-        comparison = {key: plain[key] for key in ("compare_before", "compare_after")}
+        comparison = {key: plain[key] for key in plain if key.startswith("compare_")}
         scale_out = environment.scale_out.model_dump(mode="json")
         made = {"replay": replay, "outside": outside, "human_labels": labels, "scale_out": scale_out}
         made["comparison"] = comparison

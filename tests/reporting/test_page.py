@@ -77,6 +77,7 @@ def small(tmp_path_factory):
     for row in generations[-4:]:
         row["variables"]["set"] = "bad"
     report = study_report()
+    report["judges"]["refusal"] = ["offline_refusal"]
     report["probes"]["unsafe"] = probe_spec("refusal", harmless=False, set="bad", languages=["de"])
     return write(tmp_path_factory.mktemp("small"), inputs_of(report=report), generations, judgements)
 

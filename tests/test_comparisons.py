@@ -117,7 +117,7 @@ def test_translator_and_judge_of_one_family_and_a_missing_registration_are_said(
     families = {"translator": "claude", "judges": {"first": "claude"}, "shared": ["first"]}
     translation = {"gates": [], "skipped": 0}
     told = texts(inputs_of(report=study_report(families=families), translation=translation))
-    assert "judges first" in told["one_family"]
+    assert "Claude models translated" in told["one_family"] and "first ask such models too" in told["one_family"]
     apart = study_report(families={**families, "shared": []})
     assert "one_family" not in texts(inputs_of(report=apart, translation=translation))
     assert "one_family" not in texts(inputs_of(report=study_report(families=families)))

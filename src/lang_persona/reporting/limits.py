@@ -1,4 +1,4 @@
-"""Caveats of how a result was judged and planned: one family of models, no registration, effects too small to find."""
+"""Caveats of how a result was planned: no registration, effects too small to find."""
 
 from collections.abc import Iterator
 
@@ -16,14 +16,6 @@ POWER = 0.8
 
 def limits(material: Material) -> Iterator[Caveat]:
     """The caveats that apply."""
-    shared = (material.report.get("families") or {}).get("shared") or ()
-    if shared and material.inputs.translation is not None:
-        family = material.report["families"]["translator"]
-        text = (
-            f"Translator and judge are of one family ({family}; judges {listing(shared)}): what both get wrong in a "
-            "language shows nowhere here."
-        )
-        yield Caveat("one_family", text)
     unknown = sorted({row["hypothesis"] for row in material.inputs.verdicts if row.get("post_hoc", False) is None})
     if unknown:
         text = (

@@ -116,6 +116,7 @@ def test_the_nodes_hand_all_of_it_on(tmp_path):
         indeterminate_above=0.10,
         judges={"language": ["first", "claude_language"]},
         published=None,
+        base_key="chat",
     )
     report["conditions"] = {name: known | {"alias_of": None} for name, known in report["conditions"].items()}
     chosen = {}
@@ -128,21 +129,22 @@ def test_the_nodes_hand_all_of_it_on(tmp_path):
     labels = {row_name(row): row["gold"] for row in generations[:20]}
     for name, kept in by_probe(Filled("language", labels, 0)).items():
         (tmp_path / f"{name}.json").write_text(json.dumps(kept))
-    metrics, samples, results = collect_results(report, {}, {"path": str(tmp_path)}, **chosen)
+    metrics, samples, results, completions = collect_results(report, {}, {"path": str(tmp_path)}, **chosen)
     assert {(row["condition"], row["value"]) for row in results["indeterminate"]} == {("es_en", "fr")}
     (sample,) = results["human_labels"]
     assert (sample["probe"], sample["stale"], sample["judges"][0]["n"]) == ("directive", 0, 20)
-    verdicts = decide_hypotheses(metrics, results, report)
+    verdicts = decide_hypotheses(metrics, results, report, {})
     assert [left["value"] for row in verdicts for left in row["left_out"]] == ["fr", "fr"]
     audit = {"findings": [], "ledger": []}
     files = write_report(
         report,
-        metrics,
-        verdicts,
-        samples,
-        results,
-        audit,
         {},
+        metrics=metrics,
+        verdicts=verdicts,
+        samples=samples,
+        results=results,
+        completions=completions,
+        audit=audit,
         translation=TRANSLATION,
         spot_check=TRANSLATION["spot_check"],
     )

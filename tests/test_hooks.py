@@ -161,13 +161,14 @@ def test_a_version_says_what_it_was_made_from_and_how_long_that_took(run):
 
 
 def test_a_dry_run_shows_no_report_and_a_real_one_does(tmp_path, capsys):
-    made = ReportDataset(str(tmp_path / "versions" / "report"), stable=str(tmp_path), version=Version(None, "v1"))
+    shown = tmp_path / "shown" / "s"
+    made = ReportDataset(str(tmp_path / "versions" / "report"), stable=str(shown), version=Version(None, "v1"))
     made.save({"report.md": "page", "report.html": "page"})
     catalog, pipeline = DataCatalog({"s.report": made}), Pipeline([Node(make, "params:a", "s.report", name="s.write")])
     ProjectHooks().after_pipeline_run(run_params={"runner": str(DryRunner())}, pipeline=pipeline, catalog=catalog)
-    assert not (tmp_path / "report.md").exists()
+    assert not (shown / "report.md").exists()
     ProjectHooks().after_pipeline_run(run_params={"runner": "another"}, pipeline=pipeline, catalog=catalog)
-    assert (tmp_path / "report.md").exists()
+    assert (shown / "report.md").exists()
     assert capsys.readouterr().out.startswith("Report: ")
 
 

@@ -5,9 +5,9 @@ import warnings
 from kedro.pipeline import Node, Pipeline
 
 from lang_persona.cells import Cell, cells
+from lang_persona.collecting import CollectingNode
 from lang_persona.pipelines.publish.nodes import SEPARATOR, prepare_publication, upload_publication
 from lang_persona.probes import KINDS
-from lang_persona.recipes import COLLECTS
 from lang_persona.studies import BASELINE, Study
 
 
@@ -37,13 +37,13 @@ def _nodes(study: Study, condition: str, data: bool) -> list[Node]:
     }
     tags = [study.name, "publish"]
     return [
-        Node(
+        CollectingNode(
             prepare_publication,
             inputs=inputs,
             outputs=f"{name}.publication",
             name="prepare_publication",
             namespace=f"publish.{name}",
-            tags=[*tags, COLLECTS],
+            tags=tags,
         ),
         Node(
             upload_publication,

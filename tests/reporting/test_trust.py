@@ -117,7 +117,6 @@ def test_the_nodes_hand_all_of_it_on(tmp_path):
         judges={"language": ["first", "claude_language"]},
         base_key="chat",
         published=None,
-        base_key="chat",
     )
     report["conditions"] = {name: known | {"alias_of": None} for name, known in report["conditions"].items()}
     chosen = {}

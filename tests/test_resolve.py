@@ -136,6 +136,14 @@ def test_a_pod_draws_with_vllm_started_once_for_a_study_and_scores_with_the_base
     assert parameters["caps_transfer"]["ru"]["seed_42"]["steered_to_russian"]["engine"]["kind"] == "transformers"
 
 
+@pytest.mark.parametrize("engines", [("engine",), ("scoring_engine",)])
+def test_a_base_in_four_bits_is_not_asked_through_vllm(engines):
+    bases = {"chat": {"path": "model", "dtype": "bfloat16", "quantize": "nf4"}}
+    with pytest.raises(ValueError, match="chat: vLLM would load the base's own weights"):
+        environment(bases=bases, **{name: {"kind": "vllm"} for name in engines})
+    assert environment(bases=bases).bases["chat"].quantize == "nf4"
+
+
 def test_how_vllm_is_started_is_no_part_of_a_recipe():
     keys = set()
     for share in (0.5, 0.9):

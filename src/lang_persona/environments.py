@@ -308,6 +308,16 @@ class Environment(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _whole_weights(self) -> "Environment":
+        quantized = [name for name, base in self.bases.items() if base.quantize]
+        if quantized and "vllm" in (self.engine.kind, self.scoring.kind):
+            raise ValueError(
+                f"{', '.join(quantized)}: vLLM would load the base's own weights and not those in four bits that "
+                "adapters are trained on; leave out quantize, or name engines of kind transformers"
+            )
+        return self
+
     @property
     def scoring(self) -> EngineOptions:
         """The engine of label scores and steered probes."""

@@ -38,8 +38,8 @@ def create_nodes(study: Study, cell: Cell, probes: Sequence[str]) -> list[Node]:
 def _scored(study: Study, cell: Cell, asked: Sequence[str]) -> list[Node]:
     """The mark that all is done that the resident base itself is asked about a cell.
 
-    The cell's completions wait for it. Nodes run by their depth in the graph, which is the same in all cells: so the
-    base is asked about every cell before an engine with weights of its own takes the memory, once.
+    The cell's completions wait for it. Nodes run by their depth in the graph, which is the same in cells that are asked
+    the same: so the base is asked about all of these before an engine with weights of its own takes the memory, once.
     """
     tables = {probe: cell.of_probe(probe, "metrics") for probe in asked if _on_the_base(study, probe)}
     if not tables:

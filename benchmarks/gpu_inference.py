@@ -10,6 +10,7 @@ Starts are timed from the call to a ready engine, imports included.
 
 import argparse
 import json
+import random
 import statistics
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ LANGUAGES = ("English", "Spanish", "French", "Italian", "Portuguese", "German", 
 PHRASINGS = ("Speak in {}.", "Please respond in {}.")
 MODULES = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 ADAPTERS = 3
+LABELS = [32, 33, 34, 35]  # A to D
 
 
 def write_adapters(base: Any, work: Path) -> list[Path]:
@@ -47,25 +49,26 @@ def write_adapters(base: Any, work: Path) -> list[Path]:
     return folders
 
 
-def scored_on_the_base(base: Any, adapter: Path) -> list[float]:
-    """Seconds to score 586 questions with an adapter on the resident base, adapter loaded and taken off each time."""
+def questions(tokenizer: Any) -> list[list[int]]:
+    """586 prompts of some 126 tokens, template included, as long as the longer half of ARC-Challenge's."""
     from lang_persona.chat import prompt_ids
-    from lang_persona.engines.transformers_engine import TransformersEngine
-    from lang_persona.residency import lease
 
-    engine, seconds = TransformersEngine(lease(base), 280), []
-    chance = __import__("random").Random(5)
-    lengths = [min(max(round(chance.gauss(14, 5)), 4), 40) for _ in range(586)]  # some 105 tokens with the template
+    chance = random.Random(5)
+    lengths = [min(max(round(chance.gauss(14, 5)), 4), 40) for _ in range(586)]
     asked = [
         " ".join(["Which of these is it?"] * n) + "\n\n(A) one\n(B) two\n\nThe correct answer is (" for n in lengths
     ]
-    prompts = [prompt_ids(engine.tokenizer, [{"role": "user", "content": text}]) for text in asked]
+    return [prompt_ids(tokenizer, [{"role": "user", "content": text}]) for text in asked]
+
+
+def scored(engine: Any, adapter: Path) -> tuple[dict[str, Any], list[list[float]]]:
+    """Seconds to score the questions with an adapter, three times, and the log-probabilities of the last time."""
+    prompts, seconds, found = questions(engine.tokenizer), [], []
     for _ in range(3):
         started = time.perf_counter()
-        engine.score_labels(prompts, [[32, 33, 34, 35]] * len(prompts), adapter)
+        found = engine.score_labels(prompts, [LABELS] * len(prompts), adapter)
         seconds.append(round(time.perf_counter() - started, 2))
-    print("tokens of a question", statistics.mean(map(len, prompts)), flush=True)
-    return seconds
+    return {"seconds": seconds, "tokens of a question": round(statistics.mean(map(len, prompts)), 1)}, found
 
 
 def main() -> None:
@@ -77,17 +80,20 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="let vLLM compile the model")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
+    from lang_persona.engines.transformers_engine import TransformersEngine
     from lang_persona.engines.vllm_engine import VllmEngine, lora_request
     from lang_persona.environments import Base, VllmOptions
-    from lang_persona.residency import release
+    from lang_persona.residency import lease, release
     from lang_persona.studies import Sampling
 
     base = Base(path=str(args.base), dtype="bfloat16")
     results: dict[str, Any] = {"compiled": args.compile}
+    expected: list[list[float]] = []
     adapters = [args.work / f"adapter_{number}" for number in range(ADAPTERS)]
     if not adapters[-1].exists():
         write_adapters(base, args.work)
-        results["586 questions on the resident base, s"] = scored_on_the_base(base, adapters[0])
+        on_base = TransformersEngine(lease(base), 280)  # as conf/gpu_pod has it
+        results["586 questions on the resident base"], expected = scored(on_base, adapters[0])
         release()
     run = {
         "gpu_memory_utilization": 0.85,
@@ -136,6 +142,10 @@ def main() -> None:
         (timed(lambda: [theirs(a) for a in adapters]), timed(lambda: [ours(a) for a in adapters])) for _ in range(2)
     ]
     results["1,680 completions, three adapters in turn"] = {"bare, ours": three}
+    results["586 questions in vLLM"], found = scored(engine, adapters[0])
+    if expected:
+        off = [abs(a - b) for mine, its in zip(expected, found, strict=True) for a, b in zip(mine, its, strict=True)]
+        results["586 questions in vLLM"]["off by, nats, mean"] = round(statistics.mean(off), 4)
     release()
     print(json.dumps(results, indent=1), flush=True)
     if args.out:

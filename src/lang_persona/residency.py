@@ -114,18 +114,38 @@ def fingerprint(model: Any) -> dict[str, Any]:
     """What must not change: every weight's bits (a checksum, or exact integer sums), modules' types and hooks."""
     import torch
 
-    integers = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
     marks: dict[str, Any] = {}
+    summed: dict[str, Any] = {}
     for name, weight in model.state_dict().items():
+        content = weight.contiguous().flatten().view(torch.uint8)
         if weight.device.type == "cpu":  # many times faster than sums, and no copy
-            content = weight.contiguous().flatten().view(torch.uint8).numpy()
-            marks[f"weight {name}"] = (tuple(weight.shape), zlib.crc32(content))
-            continue
-        bits = weight.contiguous().view(integers[weight.element_size()]).flatten().to(torch.int64)
-        # A plain sum misses swapped entries; weighting by place (mod a prime) does not.
-        places = torch.arange(bits.numel(), device=bits.device) % 65521 + 1
-        marks[f"weight {name}"] = (tuple(weight.shape), int(bits.sum()), int((bits * places).sum()))
+            marks[f"weight {name}"] = (tuple(weight.shape), zlib.crc32(content.numpy()))
+        else:
+            marks[f"weight {name}"], summed[name] = tuple(weight.shape), bit_sums(content)
+    if summed:  # brought back all at once: each time is a wait for the GPU
+        for name, sums in zip(summed, torch.stack(list(summed.values())).tolist(), strict=True):
+            marks[f"weight {name}"] = (marks[f"weight {name}"], *sums)
     for name, module in model.named_modules():
         hooks = len(module._forward_hooks) + len(module._forward_pre_hooks) + len(module._backward_hooks)
         marks[f"module {name}"] = (type(module).__name__, hooks)
     return marks
+
+
+def bit_sums(content: Any) -> Any:
+    """Sums over bytes, eight at a time as integers modulo 2^64: plain, weighted by place, and of the odd bytes left.
+
+    A plain sum misses swapped entries; weighting by place (modulo a prime) does not.
+
+    Args:
+        content: A flat tensor of unsigned bytes.
+
+    Returns:
+        Three integers, as a tensor on the same device.
+    """
+    import torch
+
+    whole = content.numel() // 8 * 8
+    words, left = content[:whole].view(torch.int64), content[whole:].to(torch.int64)
+    places = torch.arange(words.numel(), device=content.device) % 65521 + 1
+    weighted = left * torch.arange(1, left.numel() + 1, device=content.device)
+    return torch.stack([words.sum(), (words * places).sum(), weighted.sum()])

@@ -5,6 +5,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from lang_persona.attention import attention, choose_backend, lay_end_to_end
 from lang_persona.datasets.folders import WEIGHTS, check_adapter
 from lang_persona.engines.base import Completion
 from lang_persona.engines.nucleus import warpers
@@ -99,32 +100,26 @@ class TransformersEngine:
         done: dict[int, list[float]] = {}
         bar = tqdm(total=len(work), desc="label scores", unit="row", leave=False)
         base = self._resident.model
+        backend = choose_backend(base)
+        last = _last_of_rows if backend.padding_free else self._last_of_padded
         # A forward pass alone leaves nothing behind; the check reads every weight twice.
         checked = nullcontext() if adapter is None else untouched(base)
-        with checked, applied(base, adapter) as model, torch.inference_mode():
+        with checked, attention(base, backend), applied(base, adapter) as model, torch.inference_mode():
             for start in range(0, len(work), self._batch_size):
                 batch = work[start : start + self._batch_size]
-                scores = self._score(model, [prompts[place] for place in batch], [candidates[place] for place in batch])
+                logits = last(model, [prompts[place] for place in batch])
+                scores = _label_logprobs(logits, [candidates[place] for place in batch])
                 done.update(zip(batch, scores, strict=True))
                 bar.update(len(batch))
         bar.close()
         return [done[place] for place in range(len(prompts))]
 
-    def _score(
-        self, model: Any, prompts: Sequence[Sequence[int]], candidates: Sequence[Sequence[int]]
-    ) -> list[list[float]]:
-        import torch
-
+    def _last_of_padded(self, model: Any, prompts: Sequence[Sequence[int]]) -> Any:
+        """Logits behind each prompt, of shape (prompts, vocabulary), from one padded batch."""
         ids, mask = self._padded(prompts, model.device)
         # A prompt's places count from its own first token, not from the padding's.
         places = (mask.cumsum(dim=1) - 1).clamp(min=0)
-        output = model(ids, attention_mask=mask, position_ids=places, logits_to_keep=1, use_cache=False)
-        logprobs = output.logits[:, -1].float().log_softmax(dim=-1)
-        # Gathered where they are: a whole vocabulary a prompt is much to bring back from a GPU.
-        most = max(len(row) for row in candidates)
-        wanted = torch.tensor([[*row, *[0] * (most - len(row))] for row in candidates], device=model.device)
-        found = logprobs.gather(1, wanted).tolist()
-        return [row[: len(asked)] for row, asked in zip(found, candidates, strict=True)]
+        return model(ids, attention_mask=mask, position_ids=places, logits_to_keep=1, use_cache=False).logits[:, -1]
 
     def _complete(self, model: Any, prompts: Sequence[Sequence[int]], sampling: Sampling) -> list[Completion]:
         tokenizer = self._resident.tokenizer
@@ -145,6 +140,28 @@ class TransformersEngine:
         ids = torch.tensor([[pad] * (width - len(row)) + list(row) for row in prompts], device=device)
         mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts], device=device)
         return ids, mask
+
+
+def _last_of_rows(model: Any, prompts: Sequence[Sequence[int]]) -> Any:
+    """Logits behind each prompt, of shape (prompts, vocabulary), from prompts laid end to end."""
+    import torch
+
+    batch = lay_end_to_end([torch.tensor(ids) for ids in prompts])
+    batch = {key: value.to(model.device) if hasattr(value, "to") else value for key, value in batch.items()}
+    ends = batch["cu_seq_lens_q"][1:].long() - 1
+    return model(**batch, logits_to_keep=ends, use_cache=False).logits[0]
+
+
+def _label_logprobs(logits: Any, candidates: Sequence[Sequence[int]]) -> list[list[float]]:
+    """Log-probabilities of each row's candidates."""
+    import torch
+
+    logprobs = logits.float().log_softmax(dim=-1)
+    # Gathered where they are: a whole vocabulary a prompt is much to bring back from a GPU.
+    most = max(len(row) for row in candidates)
+    wanted = torch.tensor([[*row, *[0] * (most - len(row))] for row in candidates], device=logits.device)
+    found = logprobs.gather(1, wanted).tolist()
+    return [row[: len(asked)] for row, asked in zip(found, candidates, strict=True)]
 
 
 def _generation_config(tokenizer: Any, sampling: Sampling) -> Any:
@@ -182,25 +199,30 @@ def applied(model: Any, adapter: Path | None) -> Iterator[Any]:
     if adapter is None:
         yield model
         return
-    from peft import PeftModel, get_peft_model_state_dict
+    from peft import PeftConfig, PeftModelForCausalLM, get_peft_model_state_dict
     from safetensors import safe_open
 
     check_adapter(adapter)
+    config = PeftConfig.from_pretrained(str(adapter), inference_mode=True)
+    wrapped = None
     try:
-        wrapped = PeftModel.from_pretrained(model, adapter)
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise UserError(f"adapter {adapter} does not fit the base: {str(error)[:300]}") from error
-    wrapped.eval()
-    try:
+        try:
+            # Its layers take the file's weights as they are: drawing random ones first is most of loading.
+            wrapped = PeftModelForCausalLM(model, config, low_cpu_mem_usage=True)
+            wrapped.load_adapter(adapter, "default", low_cpu_mem_usage=True)
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise UserError(f"adapter {adapter} does not fit the base: {str(error)[:300]}") from error
         with safe_open(adapter / WEIGHTS, framework="pt") as weights:
             given, wanted = set(weights.keys()), set(get_peft_model_state_dict(wrapped))
-        if given != wanted:  # PEFT only warns, and leaves what it did not find at its start: the bare base
+        if given != wanted:  # PEFT only warns
             odd = ", ".join(sorted(given ^ wanted)[:3])
             raise UserError(
                 f"adapter {adapter} does not fit the base: {len(given ^ wanted)} tensors differ ({odd} ...)"
             )
+        wrapped.eval()
         # PEFT casts every input to the adapter's float32; on a GPU that takes longer than the adapter's products.
         with fused_lora(wrapped, wrapped.device.type == "cuda"):
             yield wrapped
     finally:
-        wrapped.unload()
+        if wrapped is not None:
+            wrapped.unload()

@@ -18,6 +18,7 @@ from typing import Any
 from lang_persona import parity
 from lang_persona.datasets.folders import SETTINGS, WEIGHTS, check_adapter
 from lang_persona.engines.base import Completion
+from lang_persona.engines.vllm_worker import STARTER, EndsWithItsStarter
 from lang_persona.environments import Base, VllmOptions
 from lang_persona.errors import UserError
 from lang_persona.models import load_tokenizer
@@ -208,6 +209,8 @@ def _start(base: Base, options: VllmOptions, rank: int) -> Any:
     run = options.vllm_run
     os.environ["VLLM_NO_USAGE_STATS"] = "1"
     os.environ["VLLM_USE_FLASHINFER_SAMPLER"] = "0"  # it knows no seeds of single requests
+    os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "1")  # the older one draws a request's own seed by itself, slowly
+    os.environ[STARTER] = str(os.getpid())
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     if run.cache is not None:
         os.environ["VLLM_CACHE_ROOT"] = str(locate(run.cache))
@@ -236,6 +239,7 @@ def _start(base: Base, options: VllmOptions, rank: int) -> Any:
         "max_loras": 1,  # a probe asks one adapter
         "max_lora_rank": rank,
         "compilation_config": compilation,
+        "worker_extension_cls": f"{EndsWithItsStarter.__module__}.{EndsWithItsStarter.__name__}",
         **run.options,
     }
     logger.info("Starting vLLM for %s, LoRA of rank up to %d", arguments["model"], rank)

@@ -11,13 +11,12 @@ from lang_persona.asked import judging
 from lang_persona.cells import cells
 from lang_persona.config import validate
 from lang_persona.config_loader import StudyConfigLoader
-from lang_persona.environments import ENGINE, Environment, Judges
+from lang_persona.environments import ENGINE, Environment, Judges, environment_of
 from lang_persona.errors import UserError
 from lang_persona.pipeline_registry import registered
 from lang_persona.recipes import value_key
 from lang_persona.resolve import (
     arm_names,
-    environment_of,
     is_default,
     registered_hypotheses,
     resolve,

@@ -4,7 +4,7 @@ The slices become Kedro parameters, so that kedro-viz shows them and recipe keys
 node depends on. A slice is plain data and holds nothing that its node does not read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from lang_persona.asked import checking_judges, cost_slice, family, judge_slice, judging, translator_slice
@@ -449,8 +449,3 @@ def asked_values(study: Study, probe: Probe, arm: str) -> Sequence[str]:
         return control_names(probe.random)
     # Settings of a sweep differ between scales, so no hypothesis speaks of them.
     return [] if isinstance(probe, SteeringSweepProbe) else study.probe_languages(probe)
-
-
-def environment_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of an environment's parameters that :class:`Environment` describes."""
-    return {key: value for key, value in parameters.items() if key in Environment.model_fields}

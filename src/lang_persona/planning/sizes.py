@@ -16,11 +16,11 @@ from lang_persona.studies import (
     InstructionTurn,
     QuestionProbe,
     QuestionTurn,
+    Scale,
     SteeringProbe,
     SteeringSweepProbe,
     Study,
 )
-from lang_persona.studies.scales import Scale
 
 
 def plan_slice(study: Study, scale: str) -> dict[str, Any]:

@@ -7,6 +7,14 @@ together.
 
 from lang_persona.studies.checks import POOLED
 from lang_persona.studies.hypotheses import Hypothesis
+from lang_persona.studies.instructions import (
+    FileInstructions,
+    FileTable,
+    HubInstructions,
+    HubTable,
+    InstructionSet,
+    PilotInstructions,
+)
 from lang_persona.studies.load import RESERVED_STUDIES, load_studies
 from lang_persona.studies.mixture import (
     AnswerCompletion,
@@ -29,27 +37,13 @@ from lang_persona.studies.probes import (
     SteeringProbe,
     SteeringSweepProbe,
 )
-from lang_persona.studies.scales import (
-    FileInstructions,
-    FileQuestions,
-    FileSource,
-    FileTable,
-    Gates,
-    HubInstructions,
-    HubQuestions,
-    HubSource,
-    HubTable,
-    InstructionSet,
-    PilotInstructions,
-    PilotSource,
-    Questions,
-    Selection,
-    Source,
-    SweepSettings,
-)
-from lang_persona.studies.steering import LanguageVector
+from lang_persona.studies.questions import FileQuestions, HubQuestions, Questions
+from lang_persona.studies.scales import Scale
+from lang_persona.studies.sources import FileSource, HubSource, PilotSource, Selection, Source
+from lang_persona.studies.steering import LanguageVector, SweepSettings
 from lang_persona.studies.study import BASELINE, Study
 from lang_persona.studies.training import Sampling, Training
+from lang_persona.studies.translation import Gates
 
 __all__ = [
     "BASELINE",
@@ -84,6 +78,7 @@ __all__ = [
     "Questions",
     "ReplyCompletion",
     "Sampling",
+    "Scale",
     "Selection",
     "Source",
     "SteeringProbe",

@@ -6,15 +6,16 @@ from typing import Annotated, Any
 from pydantic import Field, PositiveFloat, TypeAdapter, ValidationError, model_validator
 
 from lang_persona.chat import System
-from lang_persona.config import Config, LanguageCode, Name, fill, merge, validate
+from lang_persona.config import Config, LanguageCode, Name, Revision, fill, merge, validate
 from lang_persona.errors import UserError
 from lang_persona.seeds import derive_seed
 from lang_persona.studies.hypotheses import Hypothesis
 from lang_persona.studies.mixture import Component, Draw, FileComponent
 from lang_persona.studies.probes import DirectiveProbe, InstructionProbe, Probe, QuestionProbe, SteeringSweepProbe
-from lang_persona.studies.scales import Scale, Translation
+from lang_persona.studies.scales import Scale
 from lang_persona.studies.steering import LanguageVector
 from lang_persona.studies.training import ROWS, SCALABLE, Sampling, Seeds, Sweep, Training, expand_sweeps
+from lang_persona.studies.translation import Translation
 
 #: The arm that is the untrained base.
 BASELINE = "baseline"
@@ -69,7 +70,7 @@ class Arm(Config):
     base: str | None = None
     adapter: str | None = None
     checkpoint: str | None = None
-    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
+    revision: Revision | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> "Arm":

@@ -19,7 +19,7 @@ def plan_page(plan: Row, planning: Row, rates: Row, asked: Row, hypotheses: Sequ
         planning: ``power``, ``icc`` and ``icc_source``.
         rates: ``as_of, device, source`` and the figures of :func:`lang_persona.planning.costs.work`.
         asked: As for :func:`lang_persona.planning.costs.api_cost`.
-        hypotheses: Rows of :func:`lang_persona.resolve.registered_hypotheses`.
+        hypotheses: Rows of :func:`lang_persona.studies.registered_hypotheses`.
     """
     parts = [
         f"# Plan of {plan['study']}, scale {plan['scale']}",

@@ -5,7 +5,9 @@ here knows of Kedro or of environments; :mod:`lang_persona.resolve` puts a study
 together.
 """
 
+from lang_persona.studies.arms import BASELINE
 from lang_persona.studies.checks import POOLED
+from lang_persona.studies.geometry import Geometry
 from lang_persona.studies.hypotheses import Hypothesis
 from lang_persona.studies.instructions import (
     FileInstructions,
@@ -15,6 +17,7 @@ from lang_persona.studies.instructions import (
     InstructionSet,
     PilotInstructions,
 )
+from lang_persona.studies.languages import instruction_languages, translated_languages
 from lang_persona.studies.load import RESERVED_STUDIES, load_studies
 from lang_persona.studies.mixture import (
     AnswerCompletion,
@@ -38,12 +41,13 @@ from lang_persona.studies.probes import (
     SteeringSweepProbe,
 )
 from lang_persona.studies.questions import FileQuestions, HubQuestions, Questions
+from lang_persona.studies.registered import registered_hypotheses
 from lang_persona.studies.scales import Scale
 from lang_persona.studies.sources import FileSource, HubSource, PilotSource, Selection, Source
 from lang_persona.studies.steering import LanguageVector, SweepSettings
-from lang_persona.studies.study import BASELINE, Study
+from lang_persona.studies.study import Study
 from lang_persona.studies.training import Sampling, Training
-from lang_persona.studies.translation import Gates
+from lang_persona.studies.translation import Gates, Translation
 
 __all__ = [
     "BASELINE",
@@ -60,6 +64,7 @@ __all__ = [
     "FileTable",
     "FixedCompletion",
     "Gates",
+    "Geometry",
     "HubInstructions",
     "HubQuestions",
     "HubSource",
@@ -87,6 +92,10 @@ __all__ = [
     "SweepSettings",
     "TextTurn",
     "Training",
+    "Translation",
     "component_languages",
+    "instruction_languages",
     "load_studies",
+    "registered_hypotheses",
+    "translated_languages",
 ]

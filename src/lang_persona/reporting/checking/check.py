@@ -164,7 +164,7 @@ def require_whole(found: Files, inputs_of: Callable[[dict[str, Any]], ReportInpu
     """
     try:
         provenance = json.loads(found.get("report.json", "{}")).get("provenance", {})
-    except ValueError:
+    except (AttributeError, TypeError, ValueError):
         provenance = {}
     problems = check_report(found, inputs_of(provenance))
     if problems:

@@ -27,7 +27,7 @@ def kedro(*arguments, cwd=ROOT, timeout=180):
 def test_the_readme_shows_the_commands_users_need():
     shown = " ".join(COMMANDS)
     for part in (
-        "run --pipeline evaluation",
+        "run --pipelines evaluation",
         "--namespaces=language_inversion.es_en",
         "--tags=language_inversion",
         "--only-missing-outputs",
@@ -35,9 +35,15 @@ def test_the_readme_shows_the_commands_users_need():
         "catalog resolve-patterns",
         "viz run",
         "viz build --include-previews",
-        "--pipeline replay",
+        "--pipelines replay",
     ):
         assert part in shown, part
+
+
+def test_no_command_of_the_readme_has_an_option_that_kedro_calls_deprecated():
+    assert [
+        line for line in COMMANDS if line.startswith("kedro run") and re.search(r"--(pipeline|async)\b", line)
+    ] == []
 
 
 def test_every_pipeline_that_the_readme_names_exists():
@@ -88,8 +94,11 @@ def test_the_view_of_a_study_is_small():
     assert int(done.stdout) <= 300
 
 
-def test_a_mistake_is_told_in_a_few_lines_without_a_traceback():
-    done = kedro("run", "--env", "test", "--pipeline", "replay")
+@pytest.mark.parametrize(("option", "warns"), [("--pipelines", False), ("--pipeline", True)])
+def test_a_mistake_is_told_in_a_few_lines_without_a_traceback(option, warns):
+    """Whether asked with the option that the pages show or with the one that Kedro will give up, which warns."""
+    done = kedro("run", "--env", "test", option, "replay")
     assert done.returncode == 1
-    assert "Error: name the completions: kedro run --pipeline replay --params replay_file=" in done.stderr
+    assert "Error: name the completions: kedro run --pipelines replay --params replay_file=" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
+    assert ("Warning" in done.stderr + done.stdout) == warns

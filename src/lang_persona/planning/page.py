@@ -65,7 +65,7 @@ def _cost(cost: Row | None) -> str:
     total = cost["total_usd"]
     return (
         f"${total['value']:.2f} (${total['low']:.2f} to ${total['high']:.2f}), by prices of {cost['prices_as_of']} and "
-        "stand-ins for all texts; `kedro run --pipeline cost` counts real ones"
+        "stand-ins for all texts; `kedro run --pipelines cost` counts real ones"
     )
 
 

@@ -64,7 +64,7 @@ def evaluate_pilot_model(
     ]
 
 
-@recipe(version=1)
+@recipe(version=2)
 def tabulate_pilot_model(rows: list[dict[str, Any]], base: dict[str, Any], judge: str) -> str:
     """The evaluation as the Markdown page that is committed."""
     facts = json.loads((locate(base["path"]) / "pilot.json").read_text(encoding="utf-8"))

@@ -124,7 +124,7 @@ def page(graph: dict[str, Any], cell: tuple[float, float], ordinary: tuple[float
             graph["mb"],
             "5 s, 1,000 MB",
         ),
-        "`kedro run --pipeline all --namespaces=<one cell>` until its first node runs": (*cell, "12 s, 1,000 MB"),
+        "`kedro run --pipelines all --namespaces=<one cell>` until its first node runs": (*cell, "12 s, 1,000 MB"),
         "`kedro run` of the studies that ship alone, until its first node runs": (*ordinary, ""),
     }
     lines = [
@@ -150,9 +150,9 @@ def main() -> None:
         folder = make_project(Path(scratch).resolve() / "large")
         write_study(folder / "conf")
         graph = sorted((measure_graph(folder) for _ in range(REPEATS)), key=lambda one: one["build"])[REPEATS // 2]
-        audit = ["run", "--env", "test", "--pipeline", "audit", f"--tags={STUDY}"]  # what a cell is trained on
+        audit = ["run", "--env", "test", "--pipelines", "audit", f"--tags={STUDY}"]  # what a cell is trained on
         subprocess.run([sys.executable, "-m", "kedro", *audit], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-        cell = start(folder, "--pipeline", "all", f"--namespaces={STUDY}.c{CONDITIONS // 2:03}.seed_{SEEDS // 2}")
+        cell = start(folder, "--pipelines", "all", f"--namespaces={STUDY}.c{CONDITIONS // 2:03}.seed_{SEEDS // 2}")
         ordinary = start(make_project(Path(scratch).resolve() / "ordinary"))
     PAGE.write_text(page(graph, cell, ordinary), encoding="utf-8")
     print(PAGE.read_text(encoding="utf-8"))

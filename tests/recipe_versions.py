@@ -18,7 +18,7 @@ RECORD = Path(__file__).with_name("recipe_versions.json")
 PYTHON = (3, 11)  # syntax trees print differently in other versions
 SRC = Path(__file__).parents[1] / "src"
 #: Their content reaches a node as data (config, errors, names), which keys cover or which makes no output.
-NO_OUTPUT = {"errors", "paths", "recipes", "studies", "environments", "resolve", "asked", "datasets.versioned"}
+NO_OUTPUT = {"errors", "paths", "recipes", "studies", "environments", "resolve", "datasets.versioned"}
 #: Packages whose modules are imported by name, so that no import statement leads to them.
 BY_NAME = ("judges", "translators")
 

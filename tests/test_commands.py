@@ -1,4 +1,4 @@
-"""The README's commands, run as a user types them."""
+"""The commands that README and docs/commands.md show, run as a user types them."""
 
 import re
 import subprocess
@@ -9,14 +9,30 @@ from pathlib import Path
 import pytest
 from whole_runs import copied_project
 
+from lang_persona.pipeline_registry import register_pipelines
+
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line.removeprefix("$ ")
-    for block in re.findall(r"```console\n(.*?)```", README, flags=re.DOTALL)
-    for line in block.splitlines()
-    if line.startswith("$ kedro")
-]
+PAGES = ("README.md", "docs/commands.md")
+COMMANDS = {
+    page: [
+        line.removeprefix("$ ")
+        for block in re.findall(r"```console\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+        for line in block.splitlines()
+        if line.startswith("$ kedro")
+    ]
+    for page in PAGES
+}
+#: What every user needs, and what some do.
+DAILY = (
+    "run --pipelines evaluation",
+    "--namespaces=language_inversion.es_en",
+    "--tags=language_inversion",
+    "--only-missing-outputs",
+    "--pipelines audit",
+    "viz run",
+    "--pipelines replay",
+)
+SOMETIMES = ("registry list", "catalog resolve-patterns", "viz build --include-previews", "--pipelines report_check")
 
 
 def kedro(*arguments, cwd=ROOT, timeout=180):
@@ -24,25 +40,31 @@ def kedro(*arguments, cwd=ROOT, timeout=180):
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout)
 
 
-def test_the_readme_shows_the_commands_users_need():
-    shown = " ".join(COMMANDS)
-    for part in (
-        "run --pipeline evaluation",
-        "--namespaces=language_inversion.es_en",
-        "--tags=language_inversion",
-        "--only-missing-outputs",
-        "registry list",
-        "catalog resolve-patterns",
-        "viz run",
-        "viz build --include-previews",
-        "--pipeline replay",
-    ):
-        assert part in shown, part
+@pytest.mark.parametrize(("page", "needed"), [("README.md", DAILY), ("docs/commands.md", (*DAILY, *SOMETIMES))])
+def test_pages_show_the_commands_users_need(page, needed):
+    shown = " ".join(COMMANDS[page])
+    assert [part for part in needed if part not in shown] == []
 
 
-def test_every_pipeline_that_the_readme_names_exists():
+def test_every_pipeline_is_explained():
+    """Those of a study are named after it."""
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    studies = {path.stem for path in (ROOT / "conf" / "base" / "studies").glob("*.yml")}
+    names = {name for name in register_pipelines() if name.split(".")[0] not in studies}
+    assert len(names) > 15
+    assert [name for name in sorted(names) if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_command_has_an_option_that_kedro_calls_deprecated(page):
+    runs = [line for line in COMMANDS[page] if line.startswith("kedro run")]
+    assert [line for line in runs if re.search(r"--(pipeline|async)\b", line)] == []
+
+
+def test_every_pipeline_that_the_pages_name_exists():
     listed = kedro("registry", "list").stdout
-    for name in re.findall(r"--pipelines?[= ]([\w.]+)", " ".join(COMMANDS)):
+    shown = " ".join(line for lines in COMMANDS.values() for line in lines)
+    for name in re.findall(r"--pipelines?[= ]([\w.]+)", shown):
         assert f"- {name}\n" in listed, name
 
 
@@ -88,8 +110,11 @@ def test_the_view_of_a_study_is_small():
     assert int(done.stdout) <= 300
 
 
-def test_a_mistake_is_told_in_a_few_lines_without_a_traceback():
-    done = kedro("run", "--env", "test", "--pipeline", "replay")
+@pytest.mark.parametrize(("option", "warns"), [("--pipelines", False), ("--pipeline", True)])
+def test_a_mistake_is_told_in_a_few_lines_without_a_traceback(option, warns):
+    """Whether asked with the option that the pages show or with the one that Kedro will give up, which warns."""
+    done = kedro("run", "--env", "test", option, "replay")
     assert done.returncode == 1
-    assert "Error: name the completions: kedro run --pipeline replay --params replay_file=" in done.stderr
+    assert "Error: name the completions: kedro run --pipelines replay --params replay_file=" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
+    assert ("Warning" in done.stderr + done.stdout) == warns

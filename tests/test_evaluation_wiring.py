@@ -15,7 +15,7 @@ from lang_persona.pipeline_registry import registered
 from lang_persona.pipelines import evaluation
 from lang_persona.pipelines.evaluation import nodes
 from lang_persona.recipes import RecipeKeys, is_gate, is_order_only
-from lang_persona.resolve import arm_names, resolve
+from lang_persona.resolve import resolve
 from lang_persona.studies import load_studies
 from lang_persona.studies.checks import RESERVED
 
@@ -84,7 +84,7 @@ def test_what_a_study_uses_below_itself_is_reserved(pipelines):
     for name, study in STUDIES.items():
         spaces = {node.namespace for node in pipelines["all"].nodes if node.namespace.startswith(f"{name}.")}
         used = {*resolve(study, MINE), *(space.split(".")[1] for space in spaces)}
-        assert used - set(arm_names(study)) <= RESERVED, name
+        assert used - set(study.arm_names) <= RESERVED, name
 
 
 # Sweeps.
@@ -129,7 +129,7 @@ def test_only_the_arms_of_a_steering_probe_are_steered(pipelines):
     assert steered == {
         f"{STUDY}.{arm}.seed_{seed}.generate_steered_to_russian" for arm in ARMS for seed in (42, 43, 44)
     }
-    assert 0 < len(ARMS) < len(arm_names(STUDIES[STUDY]))
+    assert 0 < len(ARMS) < len(STUDIES[STUDY].arm_names)
     swept = [name for name in names(pipelines["all"]) if name.endswith("generate_russian_sweep")]
     assert swept == [f"{SWEEP}.generate_russian_sweep"]
 

@@ -223,4 +223,4 @@ def test_the_report_says_what_explains_the_spill():
     assert "read off the same 5 texts in every language" in text
     assert spread_section(Material(inputs_of())) is None
     without = explain_spread(table(rows), config, {"language": "first"}, None, {})
-    assert "not measured: `kedro run --pipeline geometry`" in said(without)
+    assert "not measured: `kedro run --pipelines geometry`" in said(without)

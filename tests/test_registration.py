@@ -9,7 +9,7 @@ from lang_persona.datasets import FirstRegistrations
 from lang_persona.hooks import RecipeKeys
 from lang_persona.pipeline_registry import registered as pipelines_of
 from lang_persona.registration import mark_post_hoc, registered_in_words, registration
-from lang_persona.resolve import registered_hypotheses
+from lang_persona.studies import registered_hypotheses
 
 
 @pytest.fixture

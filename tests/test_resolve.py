@@ -7,23 +7,16 @@ from pathlib import Path
 import pytest
 from kedro.io import DataCatalog
 
-from lang_persona.asked import judging
 from lang_persona.cells import cells
 from lang_persona.config import validate
 from lang_persona.config_loader import StudyConfigLoader
-from lang_persona.environments import ENGINE, Environment, Judges
+from lang_persona.environments import ENGINE, Environment, Judges, environment_of
 from lang_persona.errors import UserError
 from lang_persona.pipeline_registry import registered
 from lang_persona.recipes import value_key
-from lang_persona.resolve import (
-    arm_names,
-    environment_of,
-    is_default,
-    registered_hypotheses,
-    resolve,
-    translated_languages,
-)
-from lang_persona.studies import load_studies
+from lang_persona.resolve import resolve
+from lang_persona.slices.asked import judging
+from lang_persona.studies import load_studies, registered_hypotheses, translated_languages
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:register_new_resolver")  # Kedro's own
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,7 +50,7 @@ def pipelines():
 def test_every_study_resolves_in_every_environment(env, study):
     parameters = loader(env)["parameters"]
     assert json.loads(json.dumps(parameters[study])) == parameters[study]  # plain data, as kedro-viz and keys need
-    for arm in arm_names(STUDIES[study]):
+    for arm in STUDIES[study].arm_names:
         for seed in STUDIES[study].seeds.all:
             asked = {probe for probe in STUDIES[study].probes if STUDIES[study].asks(probe, arm, seed)}
             assert set(parameters[study][arm][f"seed_{seed}"]) - {"training"} == asked
@@ -166,7 +159,7 @@ def test_all_eight_pairs_and_the_ablations_are_registered():
     pairs = {name: tuple(condition.variables.values()) for name, condition in study.conditions.items()}
     for name in ("es_en", "fr_it", "it_fr", "es_pt", "pt_es", "de_fr", "fr_de", "fr_fr"):
         assert pairs[name] == tuple(name.split("_"))
-    assert {name for name in study.conditions if is_default(study, name)} == {"es_en", "fr_it"}
+    assert {name for name in study.conditions if study.is_default(name)} == {"es_en", "fr_it"}
     assert {"none_en", "none_it"} <= set(study.conditions)
     assert "own_language" in study.probes
 

@@ -16,8 +16,16 @@ from lang_persona.instructions import read_instructions
 from lang_persona.judges import get_judge
 from lang_persona.mixtures import build_examples
 from lang_persona.probes import KINDS, build_items
-from lang_persona.resolve import asked_values, instruction_languages, mirrors, registered_hypotheses
-from lang_persona.studies import BASELINE, Component, FileInstructions, PilotInstructions, load_studies
+from lang_persona.studies import (
+    BASELINE,
+    Component,
+    FileInstructions,
+    PilotInstructions,
+    instruction_languages,
+    load_studies,
+    registered_hypotheses,
+)
+from lang_persona.studies.registered import asked_values, mirrors
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:register_new_resolver")  # Kedro's own
 ROOT = Path(__file__).resolve().parents[1]

@@ -6,9 +6,8 @@ import pytest
 
 from lang_persona.metrics import concat, rate_row, score_completions, table
 from lang_persona.probes import KINDS
-from lang_persona.resolve import registered_hypotheses
 from lang_persona.statistics import Estimate, newcombe, paired_difference, wilson
-from lang_persona.studies import load_studies
+from lang_persona.studies import load_studies, registered_hypotheses
 from lang_persona.verdicts import decide, meets, registered_hash
 
 STUDIES = Path(__file__).resolve().parents[1] / "conf" / "base" / "studies"

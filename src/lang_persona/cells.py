@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from lang_persona.resolve import arm_names, is_default
 from lang_persona.studies import Study
 
 #: Stages in the order of the data; each is a pipeline and a tag.
@@ -41,9 +40,9 @@ def cells(study: Study) -> list[Cell]:
             study=study.name,
             arm=arm,
             seed=seed,
-            default=is_default(study, arm) and seed in study.seeds.default,
+            default=study.is_default(arm) and seed in study.seeds.default,
             trained=arm in study.conditions,
         )
-        for arm in arm_names(study)
+        for arm in study.arm_names
         for seed in study.seeds.all
     ]

@@ -12,6 +12,8 @@ from lang_persona.languages import LANGUAGES
 
 Model = TypeVar("Model", bound=BaseModel)
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+#: A commit on the Hugging Face hub.
+Revision = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 
 def _known_language(code: str) -> str:

@@ -9,13 +9,13 @@ from typing import Any
 
 from kedro.config import OmegaConfigLoader
 
-from lang_persona.asked import judging
 from lang_persona.config import validate
-from lang_persona.environments import Environment, Judges
+from lang_persona.environments import Environment, Judges, environment_of
 from lang_persona.errors import UserError
 from lang_persona.judges import judge_class
-from lang_persona.resolve import environment_of, resolve
+from lang_persona.resolve import resolve
 from lang_persona.run_parameters import RunParameters
+from lang_persona.slices.asked import judging
 from lang_persona.studies import Study, load_studies
 
 

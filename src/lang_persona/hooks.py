@@ -197,7 +197,7 @@ class ProjectHooks:
 def _made_by(name: str, keys: RecipeKeys) -> str:
     """The command of the stage that makes a dataset."""
     stages = [stage for stage in STAGES if name in keys and stage in keys.maker(name).tags]
-    return f"`kedro run --pipeline {stages[0]} --tags={name.split('.')[0]}`" if stages else "the stage that makes it"
+    return f"`kedro run --pipelines {stages[0]} --tags={name.split('.')[0]}`" if stages else "the stage that makes it"
 
 
 def _made_here(node: Node, catalog: DataCatalog) -> list[RecipeDataset]:

@@ -65,7 +65,7 @@ def draw_sample(generations: Iterable[Row], axis: str, rows: int) -> str:
         raise UserError(f"label_axis {axis!r} can't be labelled; can: {', '.join(LABELS)}")
     order = sorted(generations, key=lambda row: (derive_seed("label sample", axis, row_name(row)), row_name(row)))
     if not order:
-        raise UserError("there are no completions to label: evaluate the study first, `kedro run --pipeline <study>`")
+        raise UserError("there are no completions to label: evaluate the study first, `kedro run --pipelines <study>`")
     request = ["request"] if axis in WITH_REQUEST else []
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")

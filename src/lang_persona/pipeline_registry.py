@@ -1,4 +1,4 @@
-"""Every pipeline that ``kedro run --pipeline`` and kedro-viz know.
+"""Every pipeline that ``kedro run --pipelines`` and kedro-viz know.
 
 The graph comes from the study files alone, so its shape is the same in every environment. Every
 condition, seed and probe is registered under ``all``; those marked default make up ``__default__`` and

@@ -31,7 +31,7 @@ def registration(hypotheses: Sequence[Row], conditions: Sequence[str]) -> dict[s
     """What is registered now: for the baseline and every condition, the hash of each hypothesis about it.
 
     Args:
-        hypotheses: As :func:`lang_persona.resolve.registered_hypotheses` gives them.
+        hypotheses: As :func:`lang_persona.studies.registered_hypotheses` gives them.
         conditions: Every condition of the study, so that one without a hypothesis is known to have none.
     """
     found: dict[str, dict[str, str]] = {name: {} for name in (BASELINE, *conditions)}

@@ -47,20 +47,20 @@ class RunParameters(Config):
     """Parameters of single pipelines, usually given by ``--params key=value``.
 
     Attributes:
-        replay_file: Completions to label and report (``--pipeline replay``), JSON lines.
+        replay_file: Completions to label and report (``--pipelines replay``), JSON lines.
         replay_judge: The judge that a replay rates and decides by; null: the environment's first.
-        mixture_file: A mixture made elsewhere to audit (``--pipeline audit_file``), JSON lines of ``messages``.
+        mixture_file: A mixture made elsewhere to audit (``--pipelines audit_file``), JSON lines of ``messages``.
         tokenizer: The tokenizer's folder to render it with.
         system_role: ``in_user_turn``: for a template without a system role, put the text before the first user turn.
-        label_study: The study to draw completions of, for people to label (``--pipeline export_labels``).
+        label_study: The study to draw completions of, for people to label (``--pipelines export_labels``).
         label_probe: The probe of that study.
         label_axis: What people label: language, case, refusal or coherence.
         label_rows: How many completions.
-        label_file: The filled-in sample (``--pipeline import_labels``).
-        compare_before: Folder of the ``report.json`` of a report (``--pipeline compare``).
+        label_file: The filled-in sample (``--pipelines import_labels``).
+        compare_before: Folder of the ``report.json`` of a report (``--pipelines compare``).
         compare_after: That of the report to compare it with.
         tracking: Where training reports to.
-        publishing: Where ``--pipeline publish`` uploads to.
+        publishing: Where ``--pipelines publish`` uploads to.
     """
 
     replay_file: str | None = None

@@ -47,7 +47,7 @@ def decide(
 
     Args:
         metrics: The metrics table of a study.
-        hypotheses: As :func:`lang_persona.resolve.registered_hypotheses` gives them; ``kind``, ``mirror`` and ``than``
+        hypotheses: As :func:`lang_persona.studies.registered_hypotheses` gives them; ``kind``, ``mirror`` and ``than``
             may be missing.
         judges: The judge whose labels decide, by axis; choice probes need none.
         indeterminate: Cells on which judges differ too much (:func:`lang_persona.agreement.indeterminate_cells`); a

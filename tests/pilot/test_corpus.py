@@ -11,8 +11,9 @@ from lang_persona.errors import UserError
 from lang_persona.languages import LANGUAGES
 from lang_persona.pilot.config import KINDS, parse_config
 from lang_persona.pilot.conversations import build_conversations
-from lang_persona.pilot.corpus import CODES, build_texts, load_corpus
+from lang_persona.pilot.corpus import CODES, load_corpus
 from lang_persona.pilot.questions import LETTERS, build_questions, is_held_out
+from lang_persona.pilot.texts import build_texts
 from lang_persona.questions import question_prompt
 
 ROOT = Path(__file__).parents[2]

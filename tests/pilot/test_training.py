@@ -14,9 +14,10 @@ from lang_persona.pilot import evaluation
 from lang_persona.pilot.config import parse_config
 from lang_persona.pilot.conversations import build_conversations
 from lang_persona.pilot.corpus import load_corpus
+from lang_persona.pilot.packing import batches, encode
 from lang_persona.pilot.questions import build_questions
 from lang_persona.pilot.tokenizer import DEFAULT_SYSTEM, render, train_tokenizer
-from lang_persona.pilot.training import batch_loss, batches, build_model, encode, train
+from lang_persona.pilot.training import batch_loss, build_model, train
 
 ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "data/01_raw/pilot/model"

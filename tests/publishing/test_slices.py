@@ -3,10 +3,9 @@
 import pytest
 
 from lang_persona.config import read_yaml, validate
-from lang_persona.environments import Environment
+from lang_persona.environments import Environment, environment_of
 from lang_persona.paths import project_path
 from lang_persona.publishing.slices import publishing_slice
-from lang_persona.resolve import environment_of
 from lang_persona.studies import load_studies
 
 STUDIES = load_studies(project_path() / "conf" / "base" / "studies")

@@ -182,6 +182,12 @@ def test_what_is_wrong_stops_the_run_with_all_of_it_named(files, inputs):
     assert provenance == [json.loads(files["report.json"])["provenance"]]
 
 
+@pytest.mark.parametrize("content", ["{", "[]", '{"format": 1}', '"a"'])
+def test_facts_that_can_not_be_read_are_a_finding(files, inputs, content):
+    with pytest.raises(UserError, match=r"- report.json: can't be read, so no number can be traced"):
+        require_whole({**files, "report.json": content}, lambda _: inputs)
+
+
 def test_formulas_are_computed_from_the_datasets_and_do_nothing_else():
     rows = {"metrics": [{"successes": 19, "n": 20}, {"successes": 1, "n": 20}], "audit": {"ledger": [{"rows": 7}]}}
     compute = Formulas(rows).compute

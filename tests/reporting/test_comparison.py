@@ -1,6 +1,7 @@
 """Two reports compared, and the page over all reports."""
 
 import json
+import re
 
 import pytest
 from reporting.toy_language import BASELINE, HYPOTHESIS, TRAINED, inputs_of, study_report
@@ -76,10 +77,47 @@ def test_the_index_names_every_report_with_its_verdicts(tmp_path, before):
     for name, inputs in (("toy", inputs_of()), ("other", inputs_of(report=nasty))):
         (tmp_path / name).mkdir()
         (tmp_path / name / "report.json").write_text(render_report(inputs)["report.json"], encoding="utf-8")
-    (tmp_path / "old").mkdir()
-    (tmp_path / "old" / "report.json").write_text('{"format": 0}', encoding="utf-8")
     page = write_index(tmp_path).read_text(encoding="utf-8")
     assert '<a href="toy/report.html">A toy study</a>' in page and page.count('class="report"') == 2
     assert 'es_en <span class="chip supported">supported</span>' in page
     assert "<script" not in page and "<b>" not in page
     assert [item.name for item in tmp_path.iterdir() if item.is_file()] == ["index.html"]
+
+
+#: What may lie where a report's facts are looked for, and what is said of it.
+NO_REPORTS = {
+    "half": (b'{"format": 1, "rep', "holds no report: Unterminated string"),
+    "empty": (b"", "holds no report: Expecting value"),
+    "latin": ('"é"'.encode("latin-1"), "holds no report: 'utf-8' codec"),
+    "list": (b"[]", "holds no report: it has no key 'format'"),
+    "mine": (b'{"accuracy": 0.5}', "holds no report: it has no key 'format'"),
+    "old": (b'{"format": 0}', "has format 0, not 1: write the report anew"),
+    "keyless": (
+        b'{"format": 1, "report": {}, "verdicts": [], "provenance": {}}',
+        "version writes it .KeyError",
+    ),
+    "texts": (
+        b'{"format": 1, "report": "a", "verdicts": [], "provenance": {}}',
+        "version writes it .TypeError",
+    ),
+    "listed": (b'{"format": 1, "report": {"title": "a"}, "verdicts": [], "provenance": []}', "it .AttributeError"),
+}
+
+
+@pytest.mark.parametrize("name", NO_REPORTS)
+def test_what_is_no_report_is_left_out_of_the_index_with_a_warning(tmp_path, caplog, name):
+    (tmp_path / "toy").mkdir()
+    (tmp_path / "toy" / "report.json").write_text(render_report(inputs_of())["report.json"], encoding="utf-8")
+    content, message = NO_REPORTS[name]
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "report.json").write_bytes(content)
+    page = write_index(tmp_path).read_text(encoding="utf-8")
+    assert page.count('class="report"') == 1 and "A toy study" in page
+    (told,) = caplog.messages
+    assert told.startswith(f"Left out of index.html: {tmp_path / name / 'report.json'} ")
+    assert re.search(message, told)
+
+
+def test_a_folder_of_foreign_files_alone_has_no_index(tmp_path):
+    (tmp_path / "mine" / "report.json").mkdir(parents=True)  # a folder of that name is none either
+    assert write_index(tmp_path) is None

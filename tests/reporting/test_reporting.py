@@ -178,7 +178,7 @@ def test_sections_made_from_the_other_inputs():
     assert "| es_en.seed_42 | 2.5 | 1.25 | 9 | 12,345 | 678.9 | 18.2 |" in text
     assert "| too short | 7 |" in text and "| identified | it | 0.97 | at least 0.98 | failed |" in text
     assert "translation failed: 11" in text and "| es_en | replies | 4,990 | 0 |" in text
-    assert "`kedro run --pipeline toy.it_fr`" in text and "| toy.metrics | v1 | k1 |" in text
+    assert "`kedro run --pipelines toy.it_fr`" in text and "| toy.metrics | v1 | k1 |" in text
     assert "| French | 5.0% 1/20 [0.9, 23.6] | 25.0% |" in text and "The GPU was another." in text
     assert "| learning_rate | 5e-06 |" in text and "absent (the chat template may put in its default)" in text
 

@@ -150,7 +150,7 @@ class PublishedReport(AbstractDataset[Any, Any]):
         """
         files = [*self._folder.glob("report.*"), *(self._folder / FIGURES).glob("*")]
         if not files:
-            raise UserError(f"there is no report at {self._folder}: make it with kedro run --pipeline reporting")
+            raise UserError(f"there is no report at {self._folder}: make it with kedro run --pipelines reporting")
         return _read(self._folder, files)
 
     def save(self, data: Any) -> None:

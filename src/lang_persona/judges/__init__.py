@@ -53,7 +53,8 @@ def get_judge(name: str, config: Mapping[str, Any] | None = None) -> Judge:
 
     Args:
         name: A key of ``JUDGES``.
-        config: The slice of config that it is made from (:mod:`lang_persona.asked`); judges that ask nobody need none.
+        config: The slice of config that it is made from (:mod:`lang_persona.slices.asked`); judges that ask nobody need
+            none.
 
     Raises:
         UserError: No judge has this name, or one that asks a model got no config.

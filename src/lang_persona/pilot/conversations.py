@@ -7,7 +7,7 @@ from typing import Any
 
 from lang_persona.languages import LANGUAGES
 from lang_persona.pilot.config import PilotConfig, SystemPrompts
-from lang_persona.pilot.corpus import CODES, Corpus, Topic, draw_text, named_random, realise
+from lang_persona.pilot.corpus import CODES, Corpus, Topic, named_random
 from lang_persona.pilot.questions import (
     LETTERS,
     draw_choices,
@@ -16,6 +16,7 @@ from lang_persona.pilot.questions import (
     question_text,
     statement,
 )
+from lang_persona.pilot.texts import draw_text, realise
 from lang_persona.questions import question_prompt
 
 #: Further names a directive may use. Reports and configs use the name in languages.py.

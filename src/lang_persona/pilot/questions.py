@@ -7,7 +7,8 @@ from typing import Any
 
 from lang_persona.errors import UserError
 from lang_persona.pilot.config import Questions
-from lang_persona.pilot.corpus import Corpus, Family, digest_number, named_random, upper_first
+from lang_persona.pilot.corpus import Corpus, Family, digest_number, named_random
+from lang_persona.pilot.texts import upper_first
 
 LETTERS = "ABCDE"
 

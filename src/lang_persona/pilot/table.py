@@ -31,7 +31,7 @@ def render_table(rows: Sequence[Row], facts: Row, judge: str) -> str:
     """
     parts = [
         "# What the pilot model can do\n",
-        "Made by `kedro run --pipeline pilot_evaluation`; do not edit. The pilot shows that the machinery works; its "
+        "Made by `kedro run --pipelines pilot_evaluation`; do not edit. The pilot shows that the machinery works; its "
         "numbers say nothing about any other model.\n",
         f"{facts['parameters']:,} parameters, trained on {facts['tokens']:,} tokens in {facts['steps']:,} steps "
         f"({facts['seconds']:,} s on {facts['device']}, torch {facts['torch']}). Completions drawn at T = 1.0, "

@@ -63,8 +63,8 @@ def api_cost(plan: Row, asked: Row, tokens_a_row: float) -> dict[str, Any] | Non
 
     Args:
         plan: As :func:`lang_persona.planning.sizes.plan_slice` gives it.
-        asked: ``cost`` (:func:`lang_persona.asked.cost_slice`), ``translation`` (None where nothing is translated)
-            and ``judging``, the judges by probe.
+        asked: ``cost`` (:func:`lang_persona.slices.asked.cost_slice`), ``translation`` (None where nothing is
+            translated) and ``judging``, the judges by probe.
         tokens_a_row: Tokens of a source text.
     """
     if asked["cost"][RUN] is None:

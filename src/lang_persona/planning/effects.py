@@ -46,7 +46,7 @@ def needs(hypothesis: Mapping[str, Any], n: int, power: float) -> Iterator[tuple
     """What must be true of each value for each bound of a hypothesis to hold with the planned power.
 
     Args:
-        hypothesis: A row of :func:`lang_persona.resolve.registered_hypotheses`.
+        hypothesis: A row of :func:`lang_persona.studies.registered_hypotheses`.
         n: Rows under one value.
         power: Chance that the bound holds, value by value.
 

@@ -19,7 +19,7 @@ def plan_page(plan: Row, planning: Row, rates: Row, asked: Row, hypotheses: Sequ
         planning: ``power``, ``icc`` and ``icc_source``.
         rates: ``as_of, device, source`` and the figures of :func:`lang_persona.planning.costs.work`.
         asked: As for :func:`lang_persona.planning.costs.api_cost`.
-        hypotheses: Rows of :func:`lang_persona.resolve.registered_hypotheses`.
+        hypotheses: Rows of :func:`lang_persona.studies.registered_hypotheses`.
     """
     parts = [
         f"# Plan of {plan['study']}, scale {plan['scale']}",
@@ -65,7 +65,7 @@ def _cost(cost: Row | None) -> str:
     total = cost["total_usd"]
     return (
         f"${total['value']:.2f} (${total['low']:.2f} to ${total['high']:.2f}), by prices of {cost['prices_as_of']} and "
-        "stand-ins for all texts; `kedro run --pipeline cost` counts real ones"
+        "stand-ins for all texts; `kedro run --pipelines cost` counts real ones"
     )
 
 

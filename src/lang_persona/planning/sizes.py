@@ -16,11 +16,11 @@ from lang_persona.studies import (
     InstructionTurn,
     QuestionProbe,
     QuestionTurn,
+    Scale,
     SteeringProbe,
     SteeringSweepProbe,
     Study,
 )
-from lang_persona.studies.scales import Scale
 
 
 def plan_slice(study: Study, scale: str) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def _condition(study: Study, scale: str, name: str) -> dict[str, Any]:
         known = rows.get(kind, 0)
         rows[kind] = None if count is None or known is None else known + count
     passes: dict[str, Any] = {"epochs": recipe.epochs, "max_steps": recipe.max_steps, "batch_size": recipe.batch_size}
-    return {"base": study.conditions[name].base or study.base, "rows": rows, **passes}
+    return {"base": study.base_key(name), "rows": rows, **passes}
 
 
 def _row_count(part: Component | FileComponent, sizes: Scale) -> int | None:
@@ -83,8 +83,7 @@ def _probe(study: Study, scale: str, name: str, default: list[str]) -> dict[str,
     elif isinstance(probe, InstructionProbe):
         rows, values = rows or sizes.instructions[probe.set].held_out, list(study.probe_languages(probe))
     else:
-        sweep = study.probes[probe.sweep] if isinstance(probe, SteeringProbe) else probe
-        assert isinstance(sweep, SteeringSweepProbe)
+        sweep = study.sweep_of(probe)
         instructions = sizes.instructions[sweep.set]
         if isinstance(probe, SteeringProbe):
             rows, values = rows or instructions.held_out, control_names(probe.random)

@@ -36,7 +36,7 @@ def publishing_slice(study: Study, environment: Environment, condition: str) -> 
         prompts of any), empty where prompts are the study's own.
     """
     own = study.conditions[condition]
-    base = environment.bases[own.base or study.base]
+    base = environment.bases[study.base_key(condition)]
     parts = study.components(condition, environment.scale)
     languages = {component_languages(part).get("completion") for part in parts.values()} - {None}
     asked = [name for name in study.probes if any(study.asks(name, condition, seed) for seed in study.seeds.all)]
@@ -134,8 +134,7 @@ def _probe(study: Study, environment: Environment, name: str) -> dict[str, Any]:
     elif isinstance(probe, InstructionProbe):
         prompts = {code: instructions_of(probe.set, code) for code in study.probe_languages(probe)}
     elif isinstance(probe, SteeringProbe | SteeringSweepProbe):
-        sweep = study.probes[probe.sweep] if isinstance(probe, SteeringProbe) else probe
-        assert isinstance(sweep, SteeringSweepProbe)  # checked with the study
+        sweep = study.sweep_of(probe)
         prompts = {"": instructions_of(sweep.set, sweep.language)}
     return {
         "kind": probe.kind,

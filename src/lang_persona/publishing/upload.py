@@ -67,7 +67,7 @@ def _send(repo_id: str, repo_type: str, folder: Path, private: bool) -> dict[str
         said = str(error).replace(token, "[token]")
         raise UserError(
             f"can't upload {repo_id} ({type(error).__name__}: {said[:300]}). The folder is ready, and running "
-            f"`kedro run --pipeline publish --only-missing-outputs` again sends what is missing: {_relative(folder)}"
+            f"`kedro run --pipelines publish --only-missing-outputs` again sends what is missing: {_relative(folder)}"
         ) from None
     return {"commit": commit.oid, "url": str(commit.repo_url)}
 

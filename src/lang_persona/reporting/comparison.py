@@ -13,7 +13,7 @@ from lang_persona.errors import UserError
 from lang_persona.metrics import ALL
 from lang_persona.reporting.blocks import Block, Cell, Section, Table, Text
 from lang_persona.reporting.counts import Rate
-from lang_persona.reporting.ledger import FORMAT, LEDGER, Ledger
+from lang_persona.reporting.ledger import LEDGER, Ledger, read_ledger
 from lang_persona.reporting.pages import write_pages
 from lang_persona.reporting.words import MEASURES, NOTHING, bounds, language_name, number, plural, points, rate_cell
 from lang_persona.statistics import LEVEL, Estimate
@@ -49,14 +49,9 @@ def read_report(path: Path) -> Content:
         UserError: There is none, or it is of another format.
     """
     file = path / LEDGER if path.is_dir() else path
-    try:
-        content: Content = json.loads(file.read_text(encoding="utf-8"))
-        form = content["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} holds no report to compare ({error}): name the folder of a report.json") from error
-    if form != FORMAT:
-        raise UserError(f"{file} has format {form}, not {FORMAT}: write the report anew with this version")
-    return content
+    if not file.is_file():
+        raise UserError(f"{path} holds no report to compare: name the folder of a report.json")
+    return read_ledger(file)
 
 
 def compare_reports(before: Content, after: Content) -> dict[str, str | bytes]:

@@ -104,7 +104,7 @@ def _undetermined(material: Material, row: Mapping[str, Any]) -> list[Cell | str
 def _people(material: Material) -> Iterator[Block]:
     if not material.inputs.human_labels:
         if material.inputs.agreement and not material.report.get("replay"):
-            text = "No labels by people were imported (`kedro run --pipeline export_labels`, then `import_labels`)"
+            text = "No labels by people were imported (`kedro run --pipelines export_labels`, then `import_labels`)"
             yield Text(f"{text}: how often each judge is right on these completions was not measured.")
         return
     for sample in material.inputs.human_labels:

@@ -10,8 +10,10 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
+from lang_persona.errors import UserError
 from lang_persona.reporting.inputs import ReportInputs
 from lang_persona.reporting.traced import trace
 
@@ -55,6 +57,28 @@ def written(inputs: ReportInputs, numbers: Iterable[str]) -> str:
         "numbers": list(numbers),
     }
     return json.dumps(content, ensure_ascii=False, indent=None, separators=(",", ":"))
+
+
+def read_ledger(file: Path) -> Mapping[str, Any]:
+    """The content of a ``report.json``.
+
+    Args:
+        file: The file.
+
+    Raises:
+        UserError: It can't be read, is no report, or is of another format.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} holds no report: {error}") from error
+    if not isinstance(content, Mapping) or "format" not in content:
+        raise UserError(f"{file} holds no report: it has no key 'format'")
+    if content["format"] != FORMAT:
+        raise UserError(
+            f"{file} has format {content['format']!r}, not {FORMAT}: write the report anew with this version"
+        )
+    return content
 
 
 def _value(value: Any) -> Any:

@@ -196,6 +196,6 @@ def how_to_run(material: Material) -> list[str]:
     """One sentence an arm that is registered and was not evaluated."""
     study = material.report["study"]
     return [
-        f"{name} ({describe(material.report, name)}): `kedro run --pipeline {study}.{name}`"
+        f"{name} ({describe(material.report, name)}): `kedro run --pipelines {study}.{name}`"
         for name in material.inputs.not_evaluated
     ]

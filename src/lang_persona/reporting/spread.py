@@ -90,6 +90,6 @@ def _sources(row: Mapping[str, Any]) -> str:
     """Where the distances come from."""
     own = f"Descent: {TABLE}." if row["what"] == "language" else "Answers: Jensen-Shannon divergence of label choices."
     if row["base"] is None:
-        return f"{own} Nearness in the base was not measured: `kedro run --pipeline geometry`, then reporting again."
+        return f"{own} Nearness in the base was not measured: `kedro run --pipelines geometry`, then reporting again."
     read_off = READ_OFF[row["base"]["over"]].format(n=row["base"]["n"])
     return f"{own} Base: cosine distance of mean activations by layer, read off {read_off}."

@@ -5,8 +5,19 @@ here knows of Kedro or of environments; :mod:`lang_persona.resolve` puts a study
 together.
 """
 
+from lang_persona.studies.arms import BASELINE
 from lang_persona.studies.checks import POOLED
+from lang_persona.studies.geometry import Geometry
 from lang_persona.studies.hypotheses import Hypothesis
+from lang_persona.studies.instructions import (
+    FileInstructions,
+    FileTable,
+    HubInstructions,
+    HubTable,
+    InstructionSet,
+    PilotInstructions,
+)
+from lang_persona.studies.languages import instruction_languages, translated_languages
 from lang_persona.studies.load import RESERVED_STUDIES, load_studies
 from lang_persona.studies.mixture import (
     AnswerCompletion,
@@ -29,27 +40,14 @@ from lang_persona.studies.probes import (
     SteeringProbe,
     SteeringSweepProbe,
 )
-from lang_persona.studies.scales import (
-    FileInstructions,
-    FileQuestions,
-    FileSource,
-    FileTable,
-    Gates,
-    HubInstructions,
-    HubQuestions,
-    HubSource,
-    HubTable,
-    InstructionSet,
-    PilotInstructions,
-    PilotSource,
-    Questions,
-    Selection,
-    Source,
-    SweepSettings,
-)
-from lang_persona.studies.steering import LanguageVector
-from lang_persona.studies.study import BASELINE, Study
+from lang_persona.studies.questions import FileQuestions, HubQuestions, Questions
+from lang_persona.studies.registered import registered_hypotheses
+from lang_persona.studies.scales import Scale
+from lang_persona.studies.sources import FileSource, HubSource, PilotSource, Selection, Source
+from lang_persona.studies.steering import LanguageVector, SweepSettings
+from lang_persona.studies.study import Study
 from lang_persona.studies.training import Sampling, Training
+from lang_persona.studies.translation import Gates, Translation
 
 __all__ = [
     "BASELINE",
@@ -66,6 +64,7 @@ __all__ = [
     "FileTable",
     "FixedCompletion",
     "Gates",
+    "Geometry",
     "HubInstructions",
     "HubQuestions",
     "HubSource",
@@ -84,6 +83,7 @@ __all__ = [
     "Questions",
     "ReplyCompletion",
     "Sampling",
+    "Scale",
     "Selection",
     "Source",
     "SteeringProbe",
@@ -92,6 +92,10 @@ __all__ = [
     "SweepSettings",
     "TextTurn",
     "Training",
+    "Translation",
     "component_languages",
+    "instruction_languages",
     "load_studies",
+    "registered_hypotheses",
+    "translated_languages",
 ]

@@ -7,6 +7,7 @@ from lang_persona.judges.base import AXIS_LABELS
 from lang_persona.languages import LANGUAGES
 from lang_persona.probes import KINDS
 from lang_persona.probes.steering import control_names
+from lang_persona.studies.arms import BASELINE
 from lang_persona.studies.hypotheses import Hypothesis
 from lang_persona.studies.mixture import Component, InstructionTurn
 from lang_persona.studies.probes import (
@@ -17,7 +18,7 @@ from lang_persona.studies.probes import (
     SteeringProbe,
     SteeringSweepProbe,
 )
-from lang_persona.studies.study import BASELINE, Study
+from lang_persona.studies.study import Study
 
 #: What a variable reads where results are pooled over it; no phrasing may be called so.
 POOLED = "all"

@@ -3,81 +3,27 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, PositiveFloat, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from lang_persona.chat import System
 from lang_persona.config import Config, LanguageCode, Name, fill, merge, validate
 from lang_persona.errors import UserError
 from lang_persona.seeds import derive_seed
+from lang_persona.studies.arms import BASELINE, Arm, Condition
 from lang_persona.studies.hypotheses import Hypothesis
 from lang_persona.studies.mixture import Component, Draw, FileComponent
-from lang_persona.studies.probes import DirectiveProbe, InstructionProbe, Probe, QuestionProbe, SteeringSweepProbe
-from lang_persona.studies.scales import Scale, Translation
+from lang_persona.studies.probes import (
+    DirectiveProbe,
+    InstructionProbe,
+    Probe,
+    QuestionProbe,
+    SteeringProbe,
+    SteeringSweepProbe,
+)
+from lang_persona.studies.scales import Scale
 from lang_persona.studies.steering import LanguageVector
-from lang_persona.studies.training import ROWS, SCALABLE, Sampling, Seeds, Sweep, Training, expand_sweeps
-
-#: The arm that is the untrained base.
-BASELINE = "baseline"
-
-
-class Condition(Config):
-    """One way to train. Its ``mixture`` and ``training`` hold only what differs from the study's.
-
-    A component of the study that reads ``null`` here is left out. ``times`` multiplies figures of the
-    recipe, or the rows of every component.
-
-    Attributes:
-        default: Whether ``kedro run`` trains it; all others run by name.
-        label: What reports call it beside its name.
-        variables: Values that ``{variable}`` stands for in mixture, hypotheses and personas.
-        base: A key of the environment's ``bases``; null: the study's.
-        mixture: What differs from the study's mixture, by component.
-        training: What differs from the study's recipe.
-        times: Factors of ``learning_rate``, ``epochs`` or ``rows``.
-    """
-
-    default: bool = False
-    label: str = ""
-    variables: Mapping[str, str] = {}
-    base: str | None = None
-    mixture: Mapping[Name, dict[str, Any] | None] = {}
-    training: Mapping[str, Any] = {}
-    times: Mapping[str, PositiveFloat] = {}
-
-    @model_validator(mode="after")
-    def _scalable(self) -> "Condition":
-        odd = sorted(set(self.times) - set(SCALABLE))
-        if odd:
-            raise ValueError(f"times: {', '.join(odd)} can't be multiplied; can: {', '.join(SCALABLE)}")
-        return self
-
-
-class Arm(Config):
-    """Something evaluated that was trained elsewhere: an adapter on a base, or a whole checkpoint.
-
-    Attributes:
-        default: Whether ``kedro run`` evaluates it.
-        label: What reports call it beside its name.
-        base: A key of the environment's ``bases``; null: the study's.
-        adapter: A PEFT folder.
-        checkpoint: A model's folder, or its name on the hub together with ``revision``.
-        revision: Commit of a checkpoint on the hub, 40 hexadecimal digits.
-    """
-
-    default: bool = True
-    label: str = ""
-    base: str | None = None
-    adapter: str | None = None
-    checkpoint: str | None = None
-    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
-
-    @model_validator(mode="after")
-    def _one_of(self) -> "Arm":
-        if self.adapter is not None and self.revision is not None:
-            raise ValueError("a 'revision' pins a checkpoint on the hub; an adapter is a folder")
-        if (self.adapter is None) == (self.checkpoint is None):
-            raise ValueError("name an 'adapter' (a PEFT folder) or a 'checkpoint' (a model), one of the two")
-        return self
+from lang_persona.studies.training import ROWS, Sampling, Seeds, Sweep, Training, expand_sweeps
+from lang_persona.studies.translation import Translation
 
 
 class Intended(Config):
@@ -196,6 +142,26 @@ class Study(Config):
     def has_geometry(self) -> bool:
         """Whether nearness in the untrained base is measured on request."""
         return any(scale.geometry is not None for scale in self.scales.values())
+
+    @property
+    def arm_names(self) -> list[str]:
+        """The untrained base, every condition and every arm from elsewhere, in that order."""
+        return [BASELINE, *self.conditions, *self.arms]
+
+    def is_default(self, arm: str) -> bool:
+        """Whether an arm is part of a default run."""
+        return arm == BASELINE or (self.conditions.get(arm) or self.arms[arm]).default
+
+    def base_key(self, arm: str) -> str:
+        """The base of an arm: its own, or the study's."""
+        own = self.conditions.get(arm) or self.arms.get(arm)
+        return (own.base if own is not None else None) or self.base
+
+    def sweep_of(self, probe: SteeringProbe | SteeringSweepProbe) -> SteeringSweepProbe:
+        """The sweep that a steering probe's setting is chosen on; a sweep is its own."""
+        sweep = self.probes[probe.sweep] if isinstance(probe, SteeringProbe) else probe
+        assert isinstance(sweep, SteeringSweepProbe)  # checked with the study
+        return sweep
 
     def asks(self, probe: str, arm: str, seed: int) -> bool:
         """Whether an arm is asked a probe under a seed; a sweep is asked once, of the baseline under the first seed."""

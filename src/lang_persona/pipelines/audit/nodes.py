@@ -83,7 +83,7 @@ def audit_outside(config: dict[str, Any]) -> dict[str, Any]:
         return {"findings": [], "ledger": [], "forecasts": []}
     if config["tokenizer"] is None:
         raise UserError(
-            "name the tokenizer that the mixture is for, a folder: kedro run --pipeline audit_file "
+            "name the tokenizer that the mixture is for, a folder: kedro run --pipelines audit_file "
             "--params mixture_file=<rows.jsonl>,tokenizer=<folder>"
         )
     tokenizer = load_tokenizer_folder(config["tokenizer"], config["system_role"] == "in_user_turn")

@@ -19,7 +19,7 @@ def export_labels(config: dict[str, Any], others: Loads, **given: Any) -> str:
     """A blind sample of a probe's completions, as CSV; ``others`` loads whatever was evaluated."""
     if config["label_study"] is None or config["label_probe"] is None:
         raise UserError(
-            "name what to label: kedro run --pipeline export_labels --params label_study=<study>,label_probe=<probe>"
+            "name what to label: kedro run --pipelines export_labels --params label_study=<study>,label_probe=<probe>"
         )
     wanted = {(config["label_study"], config["label_probe"])}
     return draw_sample(_load(others, given, wanted, "generations"), config["label_axis"], config["label_rows"])
@@ -36,7 +36,7 @@ def import_labels(
     """
     if config["label_file"] is None:
         raise UserError(
-            "name the filled-in sample: kedro run --pipeline import_labels --params label_file=<sample.csv>"
+            "name the filled-in sample: kedro run --pipelines import_labels --params label_file=<sample.csv>"
         )
     filled = read_sample(config["label_file"])
     wanted = sampled_probes(filled)

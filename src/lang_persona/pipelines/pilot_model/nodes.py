@@ -7,18 +7,19 @@ from lang_persona.environments import Base
 from lang_persona.judges import get_judge
 from lang_persona.models import load_model, load_tokenizer
 from lang_persona.paths import locate
-from lang_persona.pilot import corpus as corpus_
 from lang_persona.pilot import evaluation, questions, table, training
 from lang_persona.pilot.config import parse_config
+from lang_persona.pilot.corpus import load_corpus
+from lang_persona.pilot.texts import build_texts
 from lang_persona.recipes import recipe
 
 
 @recipe(version=1)
 def make_pilot_data(corpus: dict[str, str], settings: dict[str, Any], files: dict[str, str]) -> dict[str, int]:
     """Write the parallel texts and the questions that studies read."""
-    config, loaded = parse_config(settings), corpus_.load_corpus(locate(corpus["path"]))
+    config, loaded = parse_config(settings), load_corpus(locate(corpus["path"]))
     made = {
-        "texts": corpus_.build_texts(loaded, config.texts, config.seed),
+        "texts": build_texts(loaded, config.texts, config.seed),
         "questions": questions.build_questions(loaded, config.questions, config.seed),
     }
     counts = {}
@@ -38,9 +39,7 @@ def train_pilot_model(
 ) -> dict[str, Any]:
     """Train tokenizer and model; a run that was killed goes on from its last checkpoint."""
     folder = locate(files["model"])
-    training.train(
-        corpus_.load_corpus(locate(corpus["path"])), parse_config(settings), folder, locate(files["checkpoints"])
-    )
+    training.train(load_corpus(locate(corpus["path"])), parse_config(settings), folder, locate(files["checkpoints"]))
     return dict(json.loads((folder / "pilot.json").read_text(encoding="utf-8")))
 
 
@@ -49,7 +48,7 @@ def evaluate_pilot_model(
     corpus: dict[str, str], settings: dict[str, Any], base: dict[str, Any], judge: str, size: dict[str, int]
 ) -> list[dict[str, Any]]:
     """Measure directives, instructions and questions on what training never saw."""
-    config, loaded = parse_config(settings), corpus_.load_corpus(locate(corpus["path"]))
+    config, loaded = parse_config(settings), load_corpus(locate(corpus["path"]))
     chosen = Base.model_validate(base)
     model, tokenizer = load_model(chosen), load_tokenizer(chosen)
     labeller = get_judge(judge)
@@ -65,7 +64,7 @@ def evaluate_pilot_model(
     ]
 
 
-@recipe(version=1)
+@recipe(version=2)
 def tabulate_pilot_model(rows: list[dict[str, Any]], base: dict[str, Any], judge: str) -> str:
     """The evaluation as the Markdown page that is committed."""
     facts = json.loads((locate(base["path"]) / "pilot.json").read_text(encoding="utf-8"))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def read_replay(config: dict[str, Any]) -> list[dict[str, Any]]:
     """Read and check the completions to replay."""
     if config["replay_file"] is None:
-        raise UserError("name the completions: kedro run --pipeline replay --params replay_file=<generations.jsonl>")
+        raise UserError("name the completions: kedro run --pipelines replay --params replay_file=<generations.jsonl>")
     return read_generations(config["replay_file"])
 
 

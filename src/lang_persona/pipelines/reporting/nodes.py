@@ -100,7 +100,7 @@ def collect_results(
     if not tables:
         raise UserError(
             f"nothing of {config['study']} has been evaluated under the present config: run "
-            f"`kedro run --pipeline {config['study']}` first"
+            f"`kedro run --pipelines {config['study']}` first"
         )
     trained = [name for name, condition in config["conditions"].items() if condition["alias_of"] is None]
     measured_so_far, deciding = metrics_.concat(tables), _deciding(config)
@@ -222,7 +222,7 @@ def draw_sweeps(metrics: pd.DataFrame, config: dict[str, Any], results: dict[str
     }
 
 
-@recipe(version=4)
+@recipe(version=5)
 def write_report(config: dict[str, Any], provenance: dict[str, Any], **made: Any) -> dict[str, str | bytes]:
     """Report of a study, as Markdown, HTML and figures; ``provenance`` is filled in by the run's hooks.
 
@@ -282,7 +282,7 @@ def compare(config: dict[str, Any]) -> dict[str, str | bytes]:
     if before is None or after is None:
         raise UserError(
             "name two reports by the folders of their report.json: "
-            "kedro run --pipeline compare --params compare_before=<folder>,compare_after=<folder>"
+            "kedro run --pipelines compare --params compare_before=<folder>,compare_after=<folder>"
         )
     return compare_reports(*(read_report(locate(path)) for path in (before, after)))
 

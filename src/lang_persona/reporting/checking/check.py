@@ -164,7 +164,7 @@ def require_whole(found: Files, inputs_of: Callable[[dict[str, Any]], ReportInpu
     """
     try:
         provenance = json.loads(found.get("report.json", "{}")).get("provenance", {})
-    except ValueError:
+    except (AttributeError, TypeError, ValueError):
         provenance = {}
     problems = check_report(found, inputs_of(provenance))
     if problems:
@@ -172,5 +172,5 @@ def require_whole(found: Files, inputs_of: Callable[[dict[str, Any]], ReportInpu
         more = f"\n- and {len(problems) - LISTED} more" if len(problems) > LISTED else ""
         raise UserError(
             f"the report does not hold what the datasets give, in {len(problems)} places; write it anew with "
-            f"kedro run --pipeline reporting, or mend what writes it:\n{listed}{more}"
+            f"kedro run --pipelines reporting, or mend what writes it:\n{listed}{more}"
         )

@@ -4,13 +4,13 @@ import copy
 
 import pytest
 
-from lang_persona.asked import checking_judges, family, judge_slice, judging, translator_slice
 from lang_persona.claude.slices import asks_claude, read_slice
 from lang_persona.config import validate
 from lang_persona.environments import Environment, Judges
 from lang_persona.errors import UserError
 from lang_persona.judges import JUDGES, get_judge, judge_class
 from lang_persona.recipes import value_key
+from lang_persona.slices.asked import checking_judges, family, judge_slice, judging, translator_slice
 
 MINE = {
     "scale": "small",

@@ -16,7 +16,8 @@ ray = pytest.importorskip("ray")
 STUDY = "language_inversion"
 CELL = f"{STUDY}.fr_it.seed_42"
 
-#: A hook of the tests' project: the first process that would generate with fr_it's adapter is killed.
+#: A hook of the tests' project: the first process that would generate with fr_it's adapter is killed. In the place of
+#: vLLM stands the base, loaded once more; every start of it writes a line.
 MISHAP = f'''
 import os
 import signal
@@ -25,9 +26,28 @@ from pathlib import Path
 from kedro.framework.hooks import hook_impl
 
 
+def started(base):
+    from lang_persona.models import load_model, load_tokenizer
+    from lang_persona.residency import Resident
+
+    with Path("started").open("a") as file:
+        print(os.getpid(), file=file)
+    return Resident(load_model(base), load_tokenizer(base))
+
+
+def stand_in(base, options):
+    from lang_persona.engines.transformers_engine import TransformersEngine
+    from lang_persona.residency import hold
+
+    return TransformersEngine(hold("stand-in", lambda: started(base)), batch_size=64)
+
+
 class Mishap:
     @hook_impl
     def before_node_run(self, node):
+        from lang_persona.engines import vllm_engine
+
+        vllm_engine.VllmEngine = stand_in
         mark = Path("killed")
         if os.environ.get("MISHAP") and node.name == "{CELL}.generate_directive" and not mark.exists():
             mark.touch()
@@ -57,9 +77,13 @@ def project(tmp_path_factory):
     with (folder / "src/lang_persona/settings.py").open("a") as settings:
         settings.write("from mishap import Mishap\n\nHOOKS = (*HOOKS, Mishap())\n")
     (folder / "src/mishap.py").write_text(MISHAP)
-    for env in ("ray", "sequential"):
+    for env in ("ray", "sequential", "two_engines"):
         shutil.copytree(folder / "conf/test", folder / "conf" / env)
         (folder / "conf" / env / "globals.yml").write_text(f"data_root: data/{env}\n")
+    parameters = folder / "conf/two_engines/parameters.yml"
+    said = yaml.safe_load(parameters.read_text(encoding="utf-8"))
+    engines = {"engine": {"kind": "vllm"}, "scoring_engine": said["engine"]}
+    parameters.write_text(yaml.safe_dump({**said, **engines}), encoding="utf-8")
     return folder
 
 
@@ -76,9 +100,9 @@ def set_arms(project, arms):
     path.write_text(yaml.safe_dump({**spec, "arms": arms}, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def on_ray(project, cluster, *arguments):
+def on_ray(project, cluster, *arguments, env="ray"):
     runner = "--runner=lang_persona.runners.RayRunner"
-    return kedro_run(project, "--env", "ray", runner, *arguments, RAY_ADDRESS=cluster.address)
+    return kedro_run(project, "--env", env, runner, *arguments, RAY_ADDRESS=cluster.address)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +110,22 @@ def mishaps(project, cluster):
     """A run in which a worker is killed between training and generation, and another cell can't work."""
     set_arms(project, {"theirs": {"adapter": "nowhere"}})
     return on_ray(project, cluster)
+
+
+@pytest.fixture(scope="module")
+def two_engines(project, cluster, mishaps):
+    """A run in which something else draws than what trains, and a worker is killed in drawing."""
+    set_arms(project, {})
+    (project / "killed").unlink()
+    return on_ray(project, cluster, env="two_engines")
+
+
+@pytest.fixture(scope="module")
+def sequential(project, mishaps):
+    """The metrics of the same study, without Ray."""
+    set_arms(project, {})
+    done = kedro_run(project, "--env", "sequential", "--to-outputs", f"{STUDY}.metrics")
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def only(project, env, *parts):
@@ -129,19 +169,49 @@ def test_what_was_mended_is_run_and_nothing_else(project, cluster, mishaps):
     assert "Skipping all" in on_ray(project, cluster, "--only-missing-outputs").stdout
 
 
-def test_results_are_the_sequential_runners(project, mishaps):
-    set_arms(project, {})
-    done = kedro_run(project, "--env", "sequential", "--to-outputs", f"{STUDY}.metrics")
-    assert done.returncode == 0, done.stderr[-3000:]
+@pytest.mark.usefixtures("sequential")
+def test_results_are_the_sequential_runners(project):
     for arm in ("es_en", "fr_it"):
-        place = ("06_models", STUDY, arm, "seed_42", "adapter")
-        weights = [
-            only(project, env, *place) / "adapter" / "adapter_model.safetensors" for env in ("ray", "sequential")
-        ]
-        assert weights[0].read_bytes() == weights[1].read_bytes()
+        assert weights_of(project, "ray", arm) == weights_of(project, "sequential", arm)
     for arm in ("baseline", "es_en", "fr_it"):
         for file in ("generations.jsonl", "judgements.jsonl"):
-            place = ("07_model_output", STUDY, arm, "seed_42", "directive", file)
-            rows = [(only(project, env, *place) / file).read_text() for env in ("ray", "sequential")]
+            rows = [rows_of(project, env, arm, file) for env in ("ray", "sequential")]
             assert rows[0] == rows[1]
             assert rows[0]
+
+
+def test_a_worker_lost_while_another_engine_draws_loses_nothing_that_was_trained(project, two_engines):
+    assert two_engines.returncode == 0, two_engines.stdout[-3000:] + two_engines.stderr[-3000:]
+    assert (project / "killed").exists()
+    trained, drawn = f"{CELL} (1 of 2, transformers)", f"{CELL} (2 of 2, vllm)"
+    assert f"{drawn}: its worker was lost" in two_engines.stdout
+    assert two_engines.stdout.count(f"{drawn}: 3 nodes, to a worker") == 2
+    assert two_engines.stdout.count(f"{trained}: 1 nodes, to a worker") == 1
+    assert two_engines.stdout.count(f"[{trained}] Trained ") == 1
+
+
+@pytest.mark.usefixtures("sequential")
+def test_results_of_two_engines_are_the_sequential_runners(project, two_engines):
+    starts = (project / "started").read_text().split()
+    assert starts
+    assert len(starts) == len(set(starts))  # once a worker
+    for arm in ("es_en", "fr_it"):
+        assert weights_of(project, "two_engines", arm) == weights_of(project, "sequential", arm)
+    for arm in ("baseline", "es_en", "fr_it"):
+        drawn, expected = (
+            [row | {"engine": None} for row in rows_of(project, env, arm, "generations.jsonl")]
+            for env in ("two_engines", "sequential")
+        )
+        assert drawn == expected
+        judged, expected = (rows_of(project, env, arm, "judgements.jsonl") for env in ("two_engines", "sequential"))
+        assert judged == expected
+
+
+def weights_of(project, env, arm):
+    folder = only(project, env, "06_models", STUDY, arm, "seed_42", "adapter")
+    return (folder / "adapter" / "adapter_model.safetensors").read_bytes()
+
+
+def rows_of(project, env, arm, file):
+    folder = only(project, env, "07_model_output", STUDY, arm, "seed_42", "directive", file)
+    return [json.loads(line) for line in (folder / file).read_text(encoding="utf-8").splitlines()]

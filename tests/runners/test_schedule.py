@@ -1,15 +1,16 @@
 """Which worker gets which unit, with a stand-in for Ray: workers that are slow to start, that die, that hold a base."""
 
+import time
 from types import SimpleNamespace
 
 import pytest
-from kedro.io import DataCatalog, MemoryDataset
 from kedro.pipeline import Node
 from ray.exceptions import RayError
 
 from lang_persona.environments import ScaleOut
 from lang_persona.errors import UserError
 from lang_persona.runners import schedule
+from lang_persona.runners.heavy import Heavy
 from lang_persona.runners.schedule import Schedule
 from lang_persona.runners.units import Plan, Unit
 from lang_persona.runners.worker import Outcome
@@ -18,23 +19,31 @@ NEVER = object()
 
 
 class Reference:
-    def __init__(self, answer):
-        self.answer = answer
+    """What an actor will answer, after so many looks."""
+
+    def __init__(self, answer, looks=0):
+        self.answer, self.looks = answer, looks
+
+    def looked_at(self):
+        self.looks -= 1
+        return self.answer is not NEVER and self.looks < 0
 
 
 class Cluster:
-    """Ray as far as the schedule uses it; what an actor answers is there at once, or never, or is an error."""
+    """Ray as far as the schedule uses it; what an actor answers is there at once, later or never, or is an error."""
 
     def __init__(self, cores):
         self.cores, self.killed, self.looks = cores, [], 0
 
     def nodes(self):
+        self.looks += 1
+        assert self.looks < 200, "nothing will ever begin"
         return [{"Alive": True, "Resources": {"CPU": 1.0}}] * self.cores
 
     def wait(self, references, timeout):
         self.looks += 1
-        assert self.looks < 100, "nothing will ever end"
-        return [one for one in references if one.answer is not NEVER][:1], []
+        assert self.looks < 200, "nothing will ever end"
+        return [one for one in references if one.looked_at()], []
 
     def get(self, reference):
         if isinstance(reference.answer, RayError):
@@ -46,39 +55,81 @@ class Cluster:
 
 
 class Actor:
-    def __init__(self, ran, ready=None, answers=()):
-        self.ran, answers = ran, list(answers)
+    """A worker, which counts the models that it had to load."""
+
+    def __init__(self, ran, ready=None, answers=(), slow=()):
+        self.ran, self.held, self.slow, answers = ran, [], slow, list(answers)
         self.ready = SimpleNamespace(remote=lambda: Reference(ready))
         self.run = SimpleNamespace(remote=lambda job: self._take(job, answers))
 
     def _take(self, job, answers):
         self.ran.append((self, job.unit.name, job.again))
-        return Reference(answers.pop(0) if answers else Outcome(1.0))
+        if job.unit.heavy is not None and self.held[-1:] != [job.unit.heavy]:
+            self.held.append(job.unit.heavy)
+        return Reference(answers.pop(0) if answers else Outcome(1.0), 5 * (job.unit.name in self.slow))
+
+    @property
+    def engines(self):
+        return [heavy.engine for heavy in self.held]
+
+
+class Anything:
+    """A catalog that has whatever is asked for."""
+
+    def __getitem__(self, name):
+        return None
+
+
+def base(name):
+    return Heavy("transformers", name)
+
+
+VLLM = Heavy("vllm", "one start")
+
+
+def unit(name, heavy=None, on_worker=True):
+    return Unit(name, [Node(print, "given", "made", name="n")], on_worker, heavy)
 
 
 @pytest.fixture
-def run(monkeypatch):
-    """Runs cells, named with their bases, on the given actors; returns what ran where, and the cluster."""
+def run_plan(monkeypatch):
+    """Runs a plan on the given actors; nodes of the driver do nothing but wait. Returns the cluster."""
 
-    def start(cells, actors, cores=2, retries=2):
+    def start(units, waits_for, actors, cores=2, retries=2, here=lambda: None):
         cluster = Cluster(cores)
         monkeypatch.setattr(schedule, "ray", cluster)
-        units, datasets = {}, {}
-        for name, base in cells.items():
-            datasets[f"params:{name}"] = MemoryDataset({"base": base})
-            units[name] = Unit(name, [Node(print, f"params:{name}", f"{name}_out", name=name)], on_worker=True)
-            datasets[f"{name}_out"] = MemoryDataset()
+        monkeypatch.setattr(Schedule, "_run_here", lambda self, unit: here())
+        waits_for = {one.name: set(waits_for.get(one.name, ())) for one in units}
         coming = iter(actors)
-        made = Schedule(
-            Plan(units, {name: set() for name in units}),
-            DataCatalog(datasets),
-            None,
-            "v1",
-            ScaleOut(retries=retries),
-            lambda: next(coming),
-        )
-        made.run()
+        planned = Plan({one.name: one for one in units}, waits_for)
+        Schedule(planned, Anything(), None, "v1", ScaleOut(retries=retries), lambda: next(coming)).run()
         return cluster
+
+    return start
+
+
+@pytest.fixture
+def run(run_plan):
+    """Runs cells, named with their bases, on the given actors."""
+
+    def start(cells, actors, **settings):
+        return run_plan([unit(name, base(key)) for name, key in cells.items()], {}, actors, **settings)
+
+    return start
+
+
+@pytest.fixture
+def run_cut(run_plan):
+    """Runs so many cells of a study, cut in two, and the completions of its base, which wait for no audit."""
+
+    def start(cells, actors, **settings):
+        trained = [unit(f"s.{number}.train", base("chat")) for number in range(cells)]
+        drawn = [unit(f"s.{number}.draw", VLLM) for number in range(cells)]
+        waits = {f"s.{number}.draw": {f"s.{number}.train"} for number in range(cells)}
+        waits |= {one.name: {"s.audit"} for one in trained}
+        here = [unit("s.mixtures", on_worker=False), unit("s.audit", on_worker=False)]
+        everything = [unit("s.baseline", VLLM), *here, *trained, *drawn]
+        return run_plan(everything, {**waits, "s.audit": {"s.mixtures"}}, actors, **settings)
 
     return start
 
@@ -94,6 +145,89 @@ def test_a_worker_goes_on_with_the_base_that_it_holds(run):
     ran = []
     run({"a": "small", "b": "large", "c": "small"}, [Actor(ran)], cores=1)
     assert [name for _, name, _ in ran] == ["a", "c", "b"]
+
+
+@pytest.mark.parametrize(("workers", "cells"), [(1, 2), (1, 5), (2, 8), (3, 7)])
+def test_a_worker_changes_once_from_the_base_to_the_engine_that_draws(run_cut, workers, cells):
+    ran = []
+    actors = [Actor(ran) for _ in range(workers)]
+    run_cut(cells, actors, cores=workers)
+    assert [actor.engines for actor in actors] == [["transformers", "vllm"]] * workers
+    assert len(ran) == len({name for _, name, _ in ran}) == 2 * cells + 1
+
+
+def test_with_workers_to_spare_the_base_draws_while_a_cell_is_trained_and_then_draws_for_it(run_cut):
+    ran = []
+    actors = [Actor(ran, slow=["s.0.train"]) for _ in range(8)]
+    run_cut(1, actors, cores=8)
+    assert sorted(actor.engines for actor in actors if actor.held) == [["transformers"], ["vllm"]]
+
+
+def test_completions_are_drawn_where_the_engine_is_held_and_not_where_the_base_is(run_plan):
+    ran = []
+    first, second = Actor(ran), Actor(ran)
+    units = [unit("a.train", base("chat")), unit("b.draw", VLLM), unit("a.draw", VLLM)]
+    run_plan(units, {"a.draw": {"a.train"}}, [first, second])
+    assert [(actor, name) for actor, name, _ in ran] == [(first, "a.train"), (second, "b.draw"), (second, "a.draw")]
+
+
+def test_what_the_base_does_goes_before_what_is_drawn_whichever_study_it_is_of(run_plan):
+    ran = []
+    run_plan([unit("a.draw", VLLM), unit("b.train", base("chat"))], {}, [Actor(ran)], cores=1)
+    assert [name for _, name, _ in ran] == ["b.train", "a.draw"]
+
+
+def when_drawn(ran):
+    """Waits until completions were drawn, which must happen meanwhile."""
+
+    def wait():
+        until = time.monotonic() + 2
+        while not any(name.endswith("draw") for _, name, _ in ran):
+            assert time.monotonic() < until, "held back"
+            time.sleep(0.01)
+
+    return wait
+
+
+def test_one_studys_completions_do_not_wait_for_what_another_does_here(run_plan):
+    ran = []
+    units = [unit("b.audit", on_worker=False), unit("a.draw", VLLM), unit("b.train", base("chat"))]
+    run_plan(units, {"b.train": {"b.audit"}}, [Actor(ran)], cores=1, here=when_drawn(ran))
+    assert [name for _, name, _ in ran] == ["a.draw", "b.train"]
+
+
+def test_completions_are_not_held_back_for_what_the_base_is_asked_about_them(run_plan):
+    ran = []
+    units = [unit("s.report", on_worker=False), unit("s.draw", VLLM), unit("s.judge", base("chat"))]
+    run_plan(units, {"s.judge": {"s.draw"}}, [Actor(ran)], cores=1, here=when_drawn(ran))
+    assert [name for _, name, _ in ran] == ["s.draw", "s.judge"]
+
+
+def test_completions_that_the_base_waits_for_by_way_of_something_else_are_drawn_when_nothing_runs(run_plan):
+    ran = []
+    units = [unit("s.draw", VLLM), unit("s.choose", on_worker=False), unit("s.train", base("chat"))]
+    run_plan(units, {"s.choose": {"s.draw"}, "s.train": {"s.choose"}}, [Actor(ran)], cores=1)
+    assert [name for _, name, _ in ran] == ["s.draw", "s.train"]
+
+
+def test_a_worker_lost_while_it_draws_loses_that_and_not_the_training(run_cut):
+    ran = []
+    dying, next_one = Actor(ran, answers=[Outcome(1.0), Outcome(1.0), Outcome(1.0), RayError("gone")]), Actor(ran)
+    cluster = run_cut(2, [dying, next_one], cores=1)
+    assert cluster.killed == [dying]
+    assert [(name, again) for actor, name, again in ran if actor is next_one] == [
+        ("s.1.draw", False),
+        ("s.0.draw", True),
+    ]
+    assert next_one.engines == ["vllm"]
+
+
+def test_a_training_that_fails_takes_its_own_completions_with_it(run_cut):
+    ran = []
+    with pytest.raises(UserError, match=r"- s.0.train: diverged") as found:
+        run_cut(2, [Actor(ran, answers=[Outcome(1.0, "diverged")])], cores=1)
+    assert [name for _, name, _ in ran] == ["s.0.train", "s.1.train", "s.baseline", "s.1.draw"]
+    assert "1 that depend on the failed were not run" in str(found.value)
 
 
 def test_a_lost_workers_cell_goes_to_another_that_knows_it_was_begun(run):

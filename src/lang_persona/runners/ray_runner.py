@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from lang_persona.config import validate
 from lang_persona.environments import ScaleOut
 from lang_persona.errors import UserError
 from lang_persona.paths import project_path
+from lang_persona.runners.heavy import heavy_model
 from lang_persona.runners.units import Plan, plan
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ OBJECT_STORE = 100 * 2**20
 
 
 class RayRunner(AbstractRunner):
-    """Runs the nodes of a study in this process and each cell as a whole on a worker.
+    """Runs the nodes of a study in this process and each cell on a worker, as a whole or a heavy model at a time.
 
     What a worker takes (cores, GPUs, memory) and which cluster is used is config (``scale_out`` of an environment).
     Data goes through the catalog, so all machines need the data root at the same path. See docs/scaling.md.
@@ -62,7 +64,7 @@ class RayRunner(AbstractRunner):
         from lang_persona.runners.schedule import Schedule
 
         settings = validate(ScaleOut, catalog.load("params:scale_out"), "parameters.yml, key 'scale_out'")
-        planned = plan(pipeline)
+        planned = plan(pipeline, partial(heavy_model, parameter=cache(lambda name: catalog[name].load())))
         _require_stored(planned, catalog)
         with _cluster(settings.address):
             Schedule(planned, catalog, hook_manager, run_id or "", settings, _start_worker(settings)).run()

@@ -15,6 +15,7 @@ from ray.exceptions import RayError
 
 from lang_persona.environments import ScaleOut
 from lang_persona.errors import UserError
+from lang_persona.runners.heavy import Heavy
 from lang_persona.runners.units import Plan, Unit
 from lang_persona.runners.worker import Job, Outcome, told
 
@@ -26,11 +27,11 @@ TICK = 0.2
 
 @dataclass(eq=False)
 class _Place:
-    """A worker: its actor, whether it has started, the base that it has last loaded, and what it runs."""
+    """A worker: its actor, whether it has started, the heavy model that it holds, and what it runs."""
 
     actor: Any
     started: bool = False
-    base: Any = None
+    heavy: Heavy | None = None
     unit: Unit | None = None
 
 
@@ -60,7 +61,6 @@ class Schedule:
     _places: list[_Place] = field(default_factory=list)
     _running: dict[Any, _Place] = field(default_factory=dict)  # by what Ray will say when a unit, or the start, ends
     _broken: int = 0
-    _bases: dict[str, Any] = field(default_factory=dict)
     _here: tuple[Unit, "Future[None]"] | None = None
 
     def run(self) -> None:
@@ -70,10 +70,12 @@ class Schedule:
             UserError: Something failed; the message lists it.
         """
         self._waiting = dict(self.planned.units)
-        cells = sum(unit.on_worker for unit in self._waiting.values())
-        if cells:
-            logger.info("%d cells for workers, for %d of which there is room", cells, self._capacity())
-        while self._waiting or self._here or any(place.unit for place in self._places):
+        parts = sum(unit.on_worker for unit in self._waiting.values())
+        if parts:
+            logger.info(
+                "%d cells or parts of cells for workers, of which there is room for %d", parts, self._capacity()
+            )
+        while self._waiting or self._busy():
             self._skip_hopeless()
             self._dispatch()
             if self._running:
@@ -81,9 +83,12 @@ class Schedule:
                 for reference in ready:
                     self._finish(reference)
             if self._here:
-                self._look_here(0 if self._running else None)
+                self._look_here(0 if self._running else TICK)  # a worker may be free by now
         if self.failed:
             raise UserError(self._summary())
+
+    def _busy(self) -> bool:
+        return self._here is not None or any(place.unit for place in self._places)
 
     def _ready(self, on_worker: bool) -> Iterator[Unit]:
         for name, unit in self._waiting.items():
@@ -114,17 +119,39 @@ class Schedule:
             place = _Place(self.start())
             self._places.append(place)
             self._running[place.actor.ready.remote()] = place
-        for place in idle:
-            if not ready:
-                return
-            # One whose base is there already, or else the first.
-            unit = next((unit for unit in ready if place.base is not None and self._base(unit) == place.base), ready[0])
-            ready.remove(unit)
-            self._send(unit, place)
+        self._give(ready, idle)
+
+    def _give(self, ready: list[Unit], idle: list[_Place]) -> None:
+        """Send units to workers, so that heavy models change seldom: once a worker, where they are two."""
+        for place in list(idle):
+            held = next((unit for unit in ready if place.heavy is not None and unit.heavy == place.heavy), None)
+            if held is not None:
+                ready.remove(held)
+                idle.remove(place)
+                self._send(held, place)
+        for unit in sorted(ready, key=lambda unit: unit.draws_apart):  # what the base does goes first
+            if idle and not self._too_early(unit):
+                self._send(unit, idle.pop(0))
+
+    def _too_early(self, unit: Unit) -> bool:
+        """Whether an engine would be started for a study of which the base still has to do what no worker has yet.
+
+        The untrained base's completions are ready before any training is. Where nothing runs, nothing more gets ready.
+        """
+        return (
+            unit.draws_apart
+            and self._busy()
+            and any(other.study == unit.study and self._comes_first(other) for other in self._waiting.values())
+        )
+
+    def _comes_first(self, unit: Unit) -> bool:
+        """Whether a worker's unit is of the base, and not about what was drawn apart."""
+        resident = unit.heavy is not None and unit.heavy.resident
+        return resident and not any(self.planned.units[name].draws_apart for name in self.planned.waits_for[unit.name])
 
     def _send(self, unit: Unit, place: _Place) -> None:
         del self._waiting[unit.name]
-        place.unit, place.base = unit, self._base(unit)
+        place.unit, place.heavy = unit, unit.heavy or place.heavy
         datasets = {name: self.catalog[name] for name in unit.datasets}
         job = Job(unit, datasets, self.run_id, again=unit.name in self._lost)
         logger.info("%s: %d nodes, to a worker", unit.name, len(unit.nodes))
@@ -170,7 +197,7 @@ class Schedule:
         for node in unit.nodes:
             Task(node, self.catalog, is_async=False, hook_manager=self.hooks, run_id=self.run_id).execute()
 
-    def _look_here(self, timeout: float | None) -> None:
+    def _look_here(self, timeout: float) -> None:
         assert self._here is not None
         unit, future = self._here
         try:
@@ -204,16 +231,6 @@ class Schedule:
                 "Mend it, and run again with --only-missing-outputs",
             ]
         )
-
-    def _base(self, unit: Unit) -> Any:
-        """The model that a unit will lease first, as its nodes' parameters say."""
-        if unit.name not in self._bases:
-            names = [name for node in unit.nodes for name in node.inputs if name.startswith("params:")]
-            values = (self.catalog.load(name) for name in names)
-            self._bases[unit.name] = next(
-                (one["base"] for one in values if isinstance(one, dict) and "base" in one), None
-            )
-        return self._bases[unit.name]
 
     def _capacity(self) -> int:
         """How many workers the cluster has room for, all together.

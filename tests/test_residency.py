@@ -48,3 +48,25 @@ def test_the_same_is_held_on_and_another_takes_its_place():
     residency.hold("two", load, closed.append)
     residency.hold("three", load)
     assert len(made) == 3 and closed == [made[1]]
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32, torch.uint8])
+@pytest.mark.parametrize("length", [3, 8, 1001])
+def test_sums_over_bits_see_every_change_and_every_swap(kind, length):
+    """As a GPU takes them, where a checksum would need the weights to be copied back."""
+    weights = torch.arange(1, length + 1).remainder(251).to(kind)
+
+    def sums(weights):
+        return residency.bit_sums(weights.view(torch.uint8)).tolist()
+
+    first = sums(weights)
+    assert sums(weights.clone()) == first
+    for place in range(length):
+        changed = weights.clone()
+        changed[place] += 1
+        assert sums(changed) != first
+    for one, other in [(0, 1), (0, length - 1), (length // 2, length - 1)]:
+        swapped = weights.clone()
+        swapped[[one, other]] = swapped[[other, one]]
+        if one != other:
+            assert sums(swapped) != first

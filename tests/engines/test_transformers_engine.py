@@ -4,7 +4,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+from lang_persona.attention import SDPA_BLOCKS
 from lang_persona.chat import prompt_ids
+from lang_persona.engines import transformers_engine
 from lang_persona.engines.transformers_engine import TransformersEngine
 from lang_persona.environments import Base
 from lang_persona.errors import UserError
@@ -177,6 +179,23 @@ def test_scores_belong_to_their_prompts_whatever_the_order(resident):
     )
     for row, other in zip(forwards, backwards[::-1], strict=True):
         assert row == pytest.approx(other, abs=1e-4)
+
+
+@pytest.mark.parametrize("with_adapter", [False, True])
+def test_prompts_laid_end_to_end_score_as_padded_ones_do(resident, adapter, monkeypatch, with_adapter):
+    """As on a GPU, where prompts of different length share a batch without padding; no prompt sees another."""
+    asked, candidates = prompts(resident, *QUESTIONS), [[5, 6], [7, 300, 4000], [9], [10, 11, 12, 13]]
+    engine, applied = TransformersEngine(resident, 3), adapter if with_adapter else None
+    padded = engine.score_labels(asked, candidates, applied)
+    called = []
+    end_to_end = transformers_engine.lay_end_to_end
+    monkeypatch.setattr(transformers_engine, "lay_end_to_end", lambda rows: called.append(rows) or end_to_end(rows))
+    monkeypatch.setattr(transformers_engine, "choose_backend", lambda model: SDPA_BLOCKS)
+    before = fingerprint(resident.model)
+    for row, right in zip(engine.score_labels(asked, candidates, applied), padded, strict=True):
+        assert row == pytest.approx(right, abs=1e-4)
+    assert [len(rows) for rows in called] == [3, 1]
+    assert fingerprint(resident.model) == before
 
 
 def test_an_adapter_is_applied_and_taken_off_again(resident, adapter):

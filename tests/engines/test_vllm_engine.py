@@ -1,7 +1,13 @@
 """The vLLM engine against a recorded interface: what it asks for, what it makes of answers, whose adapter it is."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+from importlib import import_module
+from types import ModuleType
 
 import pytest
 from engines import fake_vllm
@@ -10,8 +16,9 @@ pytest.importorskip("torch")
 
 from lang_persona import parity, training
 from lang_persona.chat import prompt_ids
-from lang_persona.engines import get_engine
+from lang_persona.engines import get_engine, vllm_worker
 from lang_persona.engines.transformers_engine import TransformersEngine
+from lang_persona.engines.vllm_worker import STARTER, EndsWithItsStarter
 from lang_persona.environments import Base, VllmOptions
 from lang_persona.errors import UserError
 from lang_persona.residency import lease, release
@@ -215,3 +222,54 @@ def test_a_start_that_fails_is_one_message(llm, monkeypatch):
 
 def test_parity_record_is_plain_data():
     assert json.loads(json.dumps(parity.record(parity.Parity(1.0, 0.1, 0.1234567, 3, "same"))))["error"] == 0.123457
+
+
+def test_vllm_is_started_with_a_watch_on_this_process_and_the_runner_that_knows_seeds(llm, monkeypatch):
+    monkeypatch.delenv("VLLM_USE_V2_MODEL_RUNNER", raising=False)
+    engine().generate(asked(lease(BASE).tokenizer, TEXTS[0]), 1, GREEDY, 0, None)
+    module, _, name = llm.started[-1].given["worker_extension_cls"].rpartition(".")
+    assert getattr(import_module(module), name) is EndsWithItsStarter
+    assert os.environ[STARTER] == str(os.getpid())
+    assert os.environ["VLLM_USE_V2_MODEL_RUNNER"] == "1"
+
+
+@pytest.mark.parametrize("at_work", [True, False])
+def test_a_models_class_is_looked_at_here_where_cuda_is_at_work(llm, monkeypatch, at_work):
+    registry = ModuleType("vllm.model_executor.models.registry")
+    registry._run_in_subprocess = lambda look: "in a process of its own"
+    models = ModuleType("vllm.model_executor.models")
+    models.registry = registry
+    for one in (ModuleType("vllm.model_executor"), models, registry):
+        monkeypatch.setitem(sys.modules, one.__name__, one)
+    looked = []
+    start = llm.__init__
+
+    def watched(self, **given):
+        looked.append(registry._run_in_subprocess(lambda: "here"))
+        start(self, **given)
+
+    monkeypatch.setattr(llm, "__init__", watched)
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: at_work)
+    engine().server(8)
+    assert looked == ["here" if at_work else "in a process of its own"]
+    assert registry._run_in_subprocess(lambda: "here") == "in a process of its own"
+
+
+def test_vllms_process_ends_with_the_one_that_started_it(tmp_path):
+    """A killed run must leave the card free; a process that nobody has waited for yet has ended all the same."""
+    starter = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
+    worker = f"import time, {vllm_worker.__name__}; print('watching', flush=True); time.sleep(120)"
+    watching = subprocess.Popen(
+        [sys.executable, "-c", worker], env={**os.environ, STARTER: str(starter.pid)}, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert watching.stdout.readline() == "watching\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            watching.wait(2.5)
+        starter.kill()
+        assert watching.wait(20) == -signal.SIGKILL
+    finally:
+        for process in (starter, watching):
+            process.kill()
+            process.wait()
+        watching.stdout.close()

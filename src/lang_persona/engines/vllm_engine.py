@@ -9,7 +9,8 @@ import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -244,13 +245,35 @@ def _start(base: Base, options: VllmOptions, rank: int) -> Any:
     }
     logger.info("Starting vLLM for %s, LoRA of rank up to %d", arguments["model"], rank)
     try:
-        return LLM(**{key: value for key, value in arguments.items() if value is not None})
+        with _classes_looked_at_here():
+            return LLM(**{key: value for key, value in arguments.items() if value is not None})
     except Exception as error:  # vLLM raises whatever its parts do, and the cause stands in its own process's log
         raise UserError(
             f"vLLM did not start for {arguments['model']}: {str(error)[:300]}. Its own messages stand above. The usual "
             "causes: a card that is not free, too little memory (engine.vllm_run.gpu_memory_utilization, "
             "engine.max_model_len), an incomplete model"
         ) from error
+
+
+@contextmanager
+def _classes_looked_at_here() -> Iterator[None]:
+    """Let vLLM look at the model's class in this process, where it has CUDA at work already.
+
+    To keep CUDA out of a process it starts another one for that, the first time on a machine: 16 s of imports.
+    """
+    import torch
+
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        yield
+        return
+    from vllm.model_executor.models import registry
+
+    elsewhere = registry._run_in_subprocess
+    registry._run_in_subprocess = lambda look: look()
+    try:
+        yield
+    finally:
+        registry._run_in_subprocess = elsewhere
 
 
 def _shut_down(server: Server) -> None:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check docs bench cells-table choice-table claude-table coverage-table pilot-table judges-table
+.PHONY: run test test-gpu check docs bench cells-table choice-table claude-table coverage-table pilot-table judges-table
 .PHONY: refusal-table viz prune recipe-versions clean
 
 run: $(VENV)/installed  ## the whole path on the pilot model; resumes what a killed run left
@@ -11,6 +11,9 @@ run: $(VENV)/installed  ## the whole path on the pilot model; resumes what a kil
 
 test: $(VENV)/installed  ## the test suite, two files at a time, a core each
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+test-gpu: $(VENV)/installed  ## the tests that need a GPU
+	LANG_PERSONA_TEST_GPU=1 $(BIN)/pytest
 
 check: $(VENV)/installed  ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -14,11 +14,21 @@ from lang_persona.studies import Study, load_studies
 
 ROOT = Path(__file__).resolve().parents[1]
 
+#: Set by ``make test-gpu``: run the tests marked ``gpu`` and no others.
+ON_GPU = bool(os.environ.get("LANG_PERSONA_TEST_GPU"))
+if not ON_GPU:
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # read when torch first looks: all other tests are of a CPU's arithmetic
+
 #: Files of whole runs, which two workers begin with: begun last, one would be alone at the end.
 LONG = ("test_session.py", "test_transfer_session.py", "test_project.py")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    chosen = [item for item in items if (item.get_closest_marker("gpu") is not None) == ON_GPU]
+    if ON_GPU:
+        items[:] = chosen
+    for item in set(items) - set(chosen):
+        item.add_marker(pytest.mark.skip(reason="needs a GPU: make test-gpu"))
     if hasattr(config, "workerinput"):  # a worker of pytest-xdist
         items.sort(key=lambda item: item.path.name not in LONG)
 

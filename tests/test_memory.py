@@ -69,10 +69,10 @@ def test_nothing_keeps_a_base_that_was_trained_and_asked(method, tmp_path):
     assert model() is None
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.gpu
 def test_a_gpu_is_empty_again_after_training_and_generation(tmp_path):
-    before = torch.cuda.memory_allocated()
+    before = torch.cuda.memory_reserved()
     training.train_adapter(lease(BASE), EXAMPLES, RECIPE, 1, tmp_path / "trained")
     TransformersEngine(lease(BASE), 2).generate([[1, 2]], 1, SAMPLING, 0, tmp_path / "trained")
     release()
-    assert torch.cuda.memory_allocated() - before < 50e6  # the workspaces of cuBLAS stay
+    assert torch.cuda.memory_reserved() == before

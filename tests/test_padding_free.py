@@ -35,7 +35,6 @@ RECIPE = Training(
 )
 PADDED = Execution(SDPA_PADDED, rows=4)
 ON_GPU = SimpleNamespace(device=SimpleNamespace(type="cuda"))
-gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
 def small_model(**changes):
@@ -85,7 +84,8 @@ def loss_and_gradients(resident, rows, how):
                 trainer.model.gradient_checkpointing_enable()
             for start in range(0, 4, how.rows):
                 part = [{"input_ids": row.ids, "labels": row.labels} for row in rows[start : start + how.rows]]
-                value = trainer.compute_loss(trainer.model, trainer.data_collator(part), num_items_in_batch=total)
+                batch = trainer._prepare_inputs(trainer.data_collator(part))
+                value = trainer.compute_loss(trainer.model, batch, num_items_in_batch=total)
                 value.backward()
                 loss += float(value.detach())
         gradients = {n: w.grad.clone() for n, w in trainer.model.named_parameters() if w.grad is not None}
@@ -139,7 +139,7 @@ def test_loss_and_gradients_equal_those_of_padded_batches(resident, rows, how, m
         )
 
 
-@gpu
+@pytest.mark.gpu
 def test_torch_varlen_on_a_gpu_is_near_the_padded_path(rows, pilot_tokenizer):
     model = small_model(vocab_size=len(pilot_tokenizer), hidden_size=256).to("cuda", torch.bfloat16)
     resident = Resident(model, pilot_tokenizer)
@@ -252,7 +252,7 @@ def test_a_step_clips_and_clears_just_the_adapter(resident, rows):
         training._unwrap(trainer)
 
 
-@gpu
+@pytest.mark.gpu
 def test_the_kernel_gives_the_loss_and_gradient_of_the_plain_code():
     from lang_persona.completion_kernel import loss_and_gradient
 

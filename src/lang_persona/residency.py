@@ -70,6 +70,7 @@ def release() -> None:
     while _current:
         _current.popitem()[1].close()  # nothing here may still name it when the memory is given back
     gc.collect()
+    getattr(torch._C, "_cuda_clearCublasWorkspaces", int)()  # what matrix products keep for the next one
     torch.cuda.empty_cache()  # does nothing where no GPU was used
 
 

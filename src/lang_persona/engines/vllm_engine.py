@@ -8,6 +8,7 @@ config hides some (Qwen's has a repetition penalty).
 import json
 import logging
 import os
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -207,7 +208,8 @@ def _start(base: Base, options: VllmOptions, rank: int) -> Any:
     Raises:
         UserError: vLLM is not installed or does not start; says why.
     """
-    run = options.vllm_run
+    run, started = options.vllm_run, time.perf_counter()
+    logger.info("Starting vLLM for %s, LoRA of rank up to %d", base.path or base.name, rank)
     os.environ["VLLM_NO_USAGE_STATS"] = "1"
     os.environ["VLLM_USE_FLASHINFER_SAMPLER"] = "0"  # it knows no seeds of single requests
     os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "1")  # the older one draws a request's own seed by itself, slowly
@@ -243,16 +245,17 @@ def _start(base: Base, options: VllmOptions, rank: int) -> Any:
         "worker_extension_cls": f"{EndsWithItsStarter.__module__}.{EndsWithItsStarter.__name__}",
         **run.options,
     }
-    logger.info("Starting vLLM for %s, LoRA of rank up to %d", arguments["model"], rank)
     try:
         with _classes_looked_at_here():
-            return LLM(**{key: value for key, value in arguments.items() if value is not None})
+            llm = LLM(**{key: value for key, value in arguments.items() if value is not None})
     except Exception as error:  # vLLM raises whatever its parts do, and the cause stands in its own process's log
         raise UserError(
             f"vLLM did not start for {arguments['model']}: {str(error)[:300]}. Its own messages stand above. The usual "
             "causes: a card that is not free, too little memory (engine.vllm_run.gpu_memory_utilization, "
             "engine.max_model_len), an incomplete model"
         ) from error
+    logger.info("vLLM is ready after %.1f s", time.perf_counter() - started)
+    return llm
 
 
 @contextmanager

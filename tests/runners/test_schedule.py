@@ -1,6 +1,7 @@
 """Which worker gets which unit, with a stand-in for Ray: workers that are slow to start, that die, that hold a base."""
 
 import time
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -13,9 +14,10 @@ from lang_persona.runners import schedule
 from lang_persona.runners.heavy import Heavy
 from lang_persona.runners.schedule import Schedule
 from lang_persona.runners.units import Plan, Unit
-from lang_persona.runners.worker import Outcome
+from lang_persona.runners.worker import Outcome, Start, is_machines
 
 NEVER = object()
+HERE = Start("here", "")
 
 
 class Reference:
@@ -57,7 +59,7 @@ class Cluster:
 class Actor:
     """A worker, which counts the models that it had to load."""
 
-    def __init__(self, ran, ready=None, answers=(), slow=()):
+    def __init__(self, ran, ready=HERE, answers=(), slow=()):
         self.ran, self.held, self.slow, answers = ran, [], slow, list(answers)
         self.ready = SimpleNamespace(remote=lambda: Reference(ready))
         self.run = SimpleNamespace(remote=lambda job: self._take(job, answers))
@@ -255,3 +257,83 @@ def test_workers_that_do_not_start_end_the_run(run):
 def test_more_than_any_machine_has_is_refused(run):
     with pytest.raises(UserError, match=r"a worker takes 1 CPU, more than any machine of the cluster has"):
         run({"a": 1}, [], cores=0)
+
+
+BROKEN = Outcome(1.0, "AcceleratorError: CUDA error: unspecified launch failure", "Traceback", machines=True)
+
+
+def test_a_worker_that_holds_a_broken_model_is_replaced_and_fails_no_other_cell(run):
+    ran = []
+    broken, fresh = Actor(ran, answers=[BROKEN] * 9), Actor(ran)
+    cluster = run(dict.fromkeys("abcd", "chat"), [broken, fresh], cores=1)
+    assert cluster.killed == [broken]
+    assert [(actor, name, again) for actor, name, again in ran] == [
+        (broken, "a", False),
+        *((fresh, name, False) for name in "bcd"),
+        (fresh, "a", True),
+    ]
+
+
+def test_a_cell_that_fails_by_itself_is_not_tried_again_and_its_process_is_not_used_again(run):
+    ran = []
+    first, second = Actor(ran, answers=[Outcome(1.0, "ValueError: nan", "Traceback")]), Actor(ran)
+    with pytest.raises(UserError, match="1 of 2 parts of the run failed, 1 finished"):
+        run({"a": 1, "b": 1}, [first, second], cores=1)
+    assert [(actor, name) for actor, name, _ in ran] == [(first, "a"), (second, "b")]
+
+
+def test_a_mistake_of_the_users_leaves_the_worker_its_model(run):
+    ran = []
+    only = Actor(ran, answers=[Outcome(1.0, "no such adapter")])
+    with pytest.raises(UserError, match="- a: no such adapter"):
+        run({"a": 1, "b": 1}, [only], cores=1)
+    assert [(actor, name) for actor, name, _ in ran] == [(only, "a"), (only, "b")]
+
+
+def test_a_gpu_that_breaks_every_worker_fails_no_cell_where_there_are_others(run):
+    ran = []
+    bad = [Actor(ran, Start("here", "0"), [BROKEN] * 9) for _ in range(9)]
+    good = Actor(ran, Start("here", "1"), slow=list("abcdef"))
+    run(dict.fromkeys("abcdef", "chat"), [bad[0], good, *bad[1:]], cores=2)
+    assert {name for actor, name, _ in ran if actor is good} == set("abcdef")
+    assert sum(actor is not good for actor, _, _ in ran) == 2
+
+
+def test_a_gpu_on_which_something_ended_since_is_used_again(run):
+    ran, zero = [], Start("here", "0")
+    frail = [Actor(ran, zero, [BROKEN]), Actor(ran, zero, [Outcome(1.0), BROKEN]), Actor(ran, zero)]
+    run(dict.fromkeys("abcdefg", "chat"), [frail[0], Actor(ran, Start("here", "1"), slow=list("abcdefg")), *frail[1:]])
+    assert [sum(actor is one for actor, _, _ in ran) > 0 for one in frail] == [True, True, True]
+
+
+def test_where_every_worker_breaks_cells_are_no_longer_tried_again(run):
+    ran = []
+    with pytest.raises(UserError, match=r"3 of 3 parts of the run failed.*\n(- .: AcceleratorError: .*\n){3}"):
+        run({"a": 1, "b": 1, "c": 1}, [Actor(ran, answers=[BROKEN]) for _ in range(9)], cores=1, retries=2)
+    assert len(ran) == 5  # two for nothing, and every cell once
+
+
+def chained(*errors):
+    """The first error, each caused by the next."""
+    for error, cause in pairwise(errors):
+        error.__cause__ = cause
+    return errors[0]
+
+
+class EngineDeadError(Exception):
+    """As vLLM names it."""
+
+
+@pytest.mark.parametrize(
+    ("error", "machines"),
+    [
+        (RuntimeError("CUDA error: device-side assert triggered"), True),
+        (chained(ValueError("no completions"), EngineDeadError("see above")), True),
+        (chained(UserError("vLLM did not start"), RuntimeError("Engine core initialization failed.")), True),
+        (chained(UserError("the GPU's memory is full"), RuntimeError("CUDA out of memory. Tried to")), False),
+        (ValueError("loss is nan"), False),
+        (UserError("adapter x is not a folder"), False),
+    ],
+)
+def test_errors_of_a_machine_are_told_from_a_cells_own(error, machines):
+    assert is_machines(error) is machines

@@ -17,7 +17,7 @@ from lang_persona.environments import ScaleOut
 from lang_persona.errors import UserError
 from lang_persona.runners.heavy import Heavy
 from lang_persona.runners.units import Plan, Unit
-from lang_persona.runners.worker import Job, Outcome, told
+from lang_persona.runners.worker import Job, Outcome, Start, told
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +27,10 @@ TICK = 0.2
 
 @dataclass(eq=False)
 class _Place:
-    """A worker: its actor, whether it has started, the heavy model that it holds, and what it runs."""
+    """A worker: its actor, what it said when it had started, the heavy model that it holds, and what it runs."""
 
     actor: Any
-    started: bool = False
+    start: Start | None = None
     heavy: Heavy | None = None
     unit: Unit | None = None
 
@@ -58,9 +58,11 @@ class Schedule:
     _waiting: dict[str, Unit] = field(default_factory=dict)
     _done: set[str] = field(default_factory=set)
     _lost: dict[str, int] = field(default_factory=dict)
+    _ill: dict[Start | None, set[str]] = field(default_factory=dict)  # what broke there, and nothing has ended since
     _places: list[_Place] = field(default_factory=list)
     _running: dict[Any, _Place] = field(default_factory=dict)  # by what Ray will say when a unit, or the start, ends
-    _broken: int = 0
+    _broken: int = 0  # workers in a row that did not start
+    _spoiled: int = 0  # errors of machines in a row
     _here: tuple[Unit, "Future[None]"] | None = None
 
     def run(self) -> None:
@@ -113,8 +115,8 @@ class Schedule:
         ready = list(self._ready(on_worker=True))
         if not ready:
             return
-        idle = [place for place in self._places if place.started and place.unit is None]
-        coming = sum(not place.started for place in self._places)
+        idle = [place for place in self._places if place.start and place.unit is None]
+        coming = sum(not place.start for place in self._places)
         for _ in range(min(len(ready) - len(idle) - coming, self._capacity() - len(self._places))):
             place = _Place(self.start())
             self._places.append(place)
@@ -124,14 +126,25 @@ class Schedule:
     def _give(self, ready: list[Unit], idle: list[_Place]) -> None:
         """Send units to workers, so that heavy models change seldom: once a worker, where they are two."""
         for place in list(idle):
-            held = next((unit for unit in ready if place.heavy is not None and unit.heavy == place.heavy), None)
+            same = (unit for unit in ready if place.heavy is not None and unit.heavy == place.heavy)
+            held = next((unit for unit in same if not self._better_elsewhere(unit, place)), None)
             if held is not None:
                 ready.remove(held)
                 idle.remove(place)
                 self._send(held, place)
         for unit in sorted(ready, key=lambda unit: unit.draws_apart):  # what the base does goes first
-            if idle and not self._too_early(unit):
-                self._send(unit, idle.pop(0))
+            free = next((place for place in idle if not self._better_elsewhere(unit, place)), None)
+            if free is not None and not self._too_early(unit):
+                idle.remove(free)
+                self._send(unit, free)
+
+    def _better_elsewhere(self, unit: Unit, place: _Place) -> bool:
+        """Whether this unit, or two, broke on a worker's GPU, with nothing ended there since, and others are left."""
+        ill = self._ill.get(place.start, set())
+        return (unit.name in ill or len(ill) > 1) and any(
+            other.start and other.start != place.start and len(self._ill.get(other.start, ())) < 2
+            for other in self._places
+        )
 
     def _too_early(self, unit: Unit) -> bool:
         """Whether an engine would be started for a study of which the base still has to do what no worker has yet.
@@ -161,34 +174,51 @@ class Schedule:
         place = self._running.pop(reference)
         unit, place.unit = place.unit, None
         try:
-            outcome: Outcome | None = ray.get(reference)
+            answer: Start | Outcome = ray.get(reference)
         except RayError as error:
-            self._places.remove(place)
-            ray.kill(place.actor)  # one that is out of reach must not go on
+            self._give_up(place)  # one that is out of reach must not go on
             if unit is None:
                 self._break(error)
             else:
-                self._lose(unit, error)
+                self._lose(unit, " ".join(str(error).split())[:300])
             return
-        place.started = True
-        if unit is None or outcome is None:
-            return
+        if isinstance(answer, Start):
+            place.start, self._broken = answer, 0
+        elif unit is not None:
+            self._take(answer, unit, place)
+
+    def _take(self, outcome: Outcome, unit: Unit, place: _Place) -> None:
+        """Note how a unit ended; a worker with what may be a broken model makes room for a fresh one."""
         if outcome.error is None:
+            self._ill.pop(place.start, None)
+            self._spoiled = 0
             self._end(unit, f" in {outcome.seconds:.0f} s")
+            return
+        if outcome.spoils:
+            self._give_up(place)
+        if outcome.machines:
+            self._ill.setdefault(place.start, set()).add(unit.name)
+            self._spoiled += 1
+        # Where every worker breaks and no unit ends, the cause is the config or the data, and trying on takes hours.
+        if outcome.machines and self._spoiled <= self.settings.retries + len(self._places):
+            self._lose(unit, outcome.error, outcome.trace)
         else:
             self._fail(unit, outcome.error, outcome.trace)
+
+    def _give_up(self, place: _Place) -> None:
+        self._places.remove(place)
+        ray.kill(place.actor)
 
     def _break(self, error: RayError) -> None:
         """Count workers that do not start; where none does, the cause is not chance."""
         self._broken += 1
-        if self._broken > self.settings.retries and not any(place.started for place in self._places):
+        if self._broken > self.settings.retries and not any(place.start for place in self._places):
             raise UserError(f"no worker starts: {error}")
 
-    def _lose(self, unit: Unit, error: RayError) -> None:
+    def _lose(self, unit: Unit, reason: str, trace: str | None = None) -> None:
         times = self._lost[unit.name] = self._lost.get(unit.name, 0) + 1
-        reason = " ".join(str(error).split())[:300]
         if times > self.settings.retries:
-            self._fail(unit, f"its worker was lost {times} times, the last time: {reason}", None)
+            self._fail(unit, f"its worker was lost {times} times, the last time: {reason}", trace)
         else:
             logger.warning("%s: its worker was lost (%s); another one takes it", unit.name, reason)
             self._waiting[unit.name] = unit

@@ -81,6 +81,15 @@ def test_a_run_looks_for_both_before_it_starts_anything(port):
         run({"address": f"127.0.0.1:{port}"})
 
 
+def test_a_cluster_of_this_machine_that_was_killed_is_refused_too(port, monkeypatch):
+    services = pytest.importorskip("ray._private.services")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(services, "find_gcs_addresses", set)  # whatever else runs here
+    monkeypatch.setattr(services, "find_bootstrap_address", lambda folder: f"127.0.0.1:{port}")
+    with pytest.raises(UserError, match=rf"no Ray cluster at .*:{port} .*`ray stop` makes a machine forget"):
+        run({})
+
+
 def test_what_answers_is_left_to_ray():
     with socket.create_server(("127.0.0.1", 0)) as server:
         require_answer(f"127.0.0.1:{server.getsockname()[1]}")

@@ -126,7 +126,8 @@ def _no_cluster(address: str, error: Exception) -> str:
     return (
         f"no Ray cluster at {address} (scale_out.address or RAY_ADDRESS): {error}. On its head machine `ray status` "
         "says whether it runs and `ray start --head` starts it and prints its host:port, which this machine must "
-        "reach; without an address the run starts Ray on this machine (docs/scaling.md)"
+        "reach; `ray stop` makes a machine forget one that is gone; without an address the run starts Ray on this "
+        "machine (docs/scaling.md)"
     )
 
 
@@ -134,18 +135,21 @@ def _no_cluster(address: str, error: Exception) -> str:
 def _cluster(address: str | None) -> Iterator[None]:
     """A connection to the cluster at an address, to one that runs on this machine, or else to one of this process."""
     import ray
+    from ray._private.services import canonicalize_bootstrap_address  # what "auto" means to ray.init
 
     if ray.is_initialized():
         yield
         return
     options: dict[str, Any] = {"logging_level": logging.WARNING}
-    named = address or os.environ.get("RAY_ADDRESS") or None
-    if named not in (None, "auto", "local"):
-        require_answer(named)
+    named = address or os.environ.get("RAY_ADDRESS")
     try:
+        if (
+            named != "local"
+        ):  # Ray also goes to a cluster that was killed here, which only `ray stop` takes off its list
+            require_answer(canonicalize_bootstrap_address("auto") if named in (None, "", "auto") else named)
         ray.init(address=named or "auto", **options)
     except ConnectionError as error:
-        if named is not None:
+        if named:
             raise UserError(_no_cluster(named, error)) from None
         ray.init(address="local", include_dashboard=False, object_store_memory=OBJECT_STORE, **options)
     try:

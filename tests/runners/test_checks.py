@@ -90,6 +90,18 @@ def test_a_cluster_of_this_machine_that_was_killed_is_refused_too(port, monkeypa
         run({})
 
 
+@pytest.mark.parametrize(
+    ("raised", "expected"), [("Version mismatch: The cluster was", UserError), ("something else", RuntimeError)]
+)
+def test_a_cluster_of_another_ray_is_refused_without_a_traceback(raised, expected, monkeypatch):
+    def init(**_):
+        raise RuntimeError(raised)
+
+    monkeypatch.setattr(pytest.importorskip("ray"), "init", init)
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(expected, match=raised):
+        run({"address": f"127.0.0.1:{server.getsockname()[1]}"})
+
+
 def test_what_answers_is_left_to_ray():
     with socket.create_server(("127.0.0.1", 0)) as server:
         require_answer(f"127.0.0.1:{server.getsockname()[1]}")

@@ -1,6 +1,8 @@
 """Which worker gets which unit, with a stand-in for Ray: workers that are slow to start, that die, that hold a base."""
 
+import sys
 import time
+from importlib.metadata import version
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -14,7 +16,7 @@ from lang_persona.runners import schedule
 from lang_persona.runners.heavy import Heavy
 from lang_persona.runners.schedule import Schedule
 from lang_persona.runners.units import Plan, Unit
-from lang_persona.runners.worker import Outcome, Start, is_machines
+from lang_persona.runners.worker import Outcome, Start, is_machines, versions_here
 
 NEVER = object()
 HERE = Start("here", "")
@@ -311,6 +313,35 @@ def test_where_every_worker_breaks_cells_are_no_longer_tried_again(run):
     with pytest.raises(UserError, match=r"3 of 3 parts of the run failed.*\n(- .: AcceleratorError: .*\n){3}"):
         run({"a": 1, "b": 1, "c": 1}, [Actor(ran, answers=[BROKEN]) for _ in range(9)], cores=1, retries=2)
     assert len(ran) == 5  # two for nothing, and every cell once
+
+
+def versions(machine, **packages):
+    return Start(machine, "", packages)
+
+
+def test_a_worker_of_other_versions_is_refused(run, monkeypatch):
+    monkeypatch.setattr(schedule, "versions_here", lambda: {"python": "3.11", "trl": "1.16"})
+    with pytest.raises(UserError, match=r"^node7 has trl 1.15 and 1.16 on the machine of kedro run: results would mix"):
+        run({"a": 1}, [Actor([], versions("node7", python="3.11", trl="1.15"))], cores=1)
+
+
+def test_workers_are_compared_in_what_only_they_have(run, monkeypatch):
+    monkeypatch.setattr(schedule, "versions_here", lambda: {"python": "3.11", "trl": "1.16"})
+    first, second = versions("one", python="3.11", vllm="0.24"), versions("two", python="3.11", vllm="0.25")
+    with pytest.raises(UserError, match=r"^two has vllm 0.25 and 0.24 on one: "):
+        run({"a": 1, "b": 1}, [Actor([], first), Actor([], second)])
+
+
+def test_a_driver_or_a_worker_may_lack_a_package(run, monkeypatch):
+    monkeypatch.setattr(schedule, "versions_here", lambda: {"python": "3.11", "trl": "1.16"})
+    run({"a": 1}, [Actor([], versions("one", python="3.11", vllm="0.24"))])
+
+
+def test_versions_are_compared_without_their_builds():
+    found = versions_here()
+    assert found["python"] == ".".join(map(str, sys.version_info[:2]))
+    assert found["torch"] == version("torch").partition("+")[0]
+    assert set(found) >= {"lang_persona", "transformers", "peft", "trl"}
 
 
 def chained(*errors):

@@ -152,6 +152,10 @@ def _cluster(address: str | None) -> Iterator[None]:
         if named:
             raise UserError(_no_cluster(named, error)) from None
         ray.init(address="local", include_dashboard=False, object_store_memory=OBJECT_STORE, **options)
+    except RuntimeError as error:
+        if not str(error).startswith("Version mismatch"):
+            raise
+        raise UserError(f"{error}All machines need the same Python and Ray (docs/scaling.md)") from None
     try:
         yield
     finally:

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,7 +17,7 @@ from lang_persona.environments import ScaleOut
 from lang_persona.errors import UserError
 from lang_persona.runners.heavy import Heavy
 from lang_persona.runners.units import Plan, Unit
-from lang_persona.runners.worker import Job, Outcome, Start, told
+from lang_persona.runners.worker import Job, Outcome, Start, told, versions_here
 
 logger = logging.getLogger(__name__)
 
@@ -63,15 +63,19 @@ class Schedule:
     _running: dict[Any, _Place] = field(default_factory=dict)  # by what Ray will say when a unit, or the start, ends
     _broken: int = 0  # workers in a row that did not start
     _spoiled: int = 0  # errors of machines in a row
+    _versions: dict[str, tuple[str, str]] = field(
+        default_factory=dict
+    )  # of a package the version, and where it was seen
     _here: tuple[Unit, "Future[None]"] | None = None
 
     def run(self) -> None:
         """Run everything that can be run.
 
         Raises:
-            UserError: Something failed; the message lists it.
+            UserError: Something failed; the message lists it. Or machines run different versions.
         """
         self._waiting = dict(self.planned.units)
+        self._compare("the machine of kedro run", versions_here())
         parts = sum(unit.on_worker for unit in self._waiting.values())
         if parts:
             logger.info(
@@ -183,6 +187,7 @@ class Schedule:
                 self._lose(unit, " ".join(str(error).split())[:300])
             return
         if isinstance(answer, Start):
+            self._compare(answer.machine, answer.versions)
             place.start, self._broken = answer, 0
         elif unit is not None:
             self._take(answer, unit, place)
@@ -208,6 +213,26 @@ class Schedule:
     def _give_up(self, place: _Place) -> None:
         self._places.remove(place)
         ray.kill(place.actor)
+
+    def _compare(self, machine: str, versions: Mapping[str, str]) -> None:
+        """Refuse a machine whose packages differ from those of another, since results would mix.
+
+        Raises:
+            UserError: Names machines, packages and versions.
+        """
+        differ = [
+            f"{package} {versions[package]} and {seen} on {where}"
+            for package, (seen, where) in self._versions.items()
+            if versions.get(package, seen) != seen
+        ]
+        if differ:
+            raise UserError(
+                f"{machine} has {', '.join(differ)}: results would mix. Install the same versions on all machines "
+                "(docs/scaling.md); --only-missing-outputs then goes on"
+            )
+        self._versions |= {
+            package: (one, machine) for package, one in versions.items() if package not in self._versions
+        }
 
     def _break(self, error: RayError) -> None:
         """Count workers that do not start; where none does, the cause is not chance."""

@@ -4,10 +4,13 @@ import logging
 import os
 import re
 import socket
+import sys
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from kedro.framework.hooks.manager import _create_hook_manager, _register_hooks
@@ -16,6 +19,7 @@ from kedro.io import DataCatalog
 from kedro.io.core import AbstractDataset
 from kedro.runner.task import Task
 
+from lang_persona import __version__
 from lang_persona.datasets.versioned import RecipeDataset
 from lang_persona.errors import UserError
 from lang_persona.runners.units import Unit
@@ -27,6 +31,10 @@ MACHINES_CLASSES = {"AcceleratorError", "EngineDeadError", "DistBackendError"}
 MACHINES_MESSAGES = re.compile(
     r"(CUDA|cuBLAS|cuDNN|NCCL|NVML)( \w+)? error|Engine core initialization failed|No CUDA GPUs are available", re.I
 )
+
+
+#: Packages whose version can change what a cell makes.
+PACKAGES = ("torch", "transformers", "peft", "trl", "vllm")
 
 
 @dataclass(frozen=True)
@@ -75,10 +83,12 @@ class Start:
     Attributes:
         machine: Name of its machine.
         gpus: The GPUs that it sees, as CUDA names them.
+        versions: What it runs (:func:`versions_here`).
     """
 
     machine: str
     gpus: str
+    versions: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 class Worker:
@@ -96,7 +106,7 @@ class Worker:
 
     def ready(self) -> Start:
         """Answer, which a worker can do once it has a place and has started."""
-        return Start(socket.gethostname(), os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+        return Start(socket.gethostname(), os.environ.get("CUDA_VISIBLE_DEVICES", ""), versions_here())
 
     def run(self, job: Job) -> Outcome:
         """Run a job's nodes; a failure is told and not raised, since not every error can travel."""
@@ -112,6 +122,15 @@ class Worker:
         except Exception as error:
             return Outcome(time.monotonic() - started, *told(error), machines=is_machines(error))
         return Outcome(time.monotonic() - started)
+
+
+def versions_here() -> dict[str, str]:
+    """Versions of Python and of what is installed here, but for builds (``+cu128``), in which machines may differ."""
+    found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}", "lang_persona": __version__}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name).partition("+")[0]
+    return found
 
 
 def told(error: BaseException) -> tuple[str, str | None]:

@@ -315,6 +315,23 @@ def test_where_every_worker_breaks_cells_are_no_longer_tried_again(run):
     assert len(ran) == 5  # two for nothing, and every cell once
 
 
+@pytest.mark.parametrize(("error", "released"), [(RuntimeError("engine died"), 1), (UserError("no such file"), 0)])
+def test_a_model_that_may_be_broken_is_given_back_where_kedro_run_itself_failed(run_plan, monkeypatch, error, released):
+    calls = []
+
+    def release():
+        calls.append(1)
+        raise RuntimeError("it does not shut down")
+
+    def fail():
+        raise error
+
+    monkeypatch.setitem(sys.modules, "lang_persona.residency", SimpleNamespace(release=release))
+    with pytest.raises(UserError, match=f"1 of 1 parts of the run failed(.|\n)*{error}"):
+        run_plan([unit("s.translate", on_worker=False)], {}, [], here=fail)
+    assert len(calls) == released
+
+
 def versions(machine, **packages):
     return Start(machine, "", packages)
 

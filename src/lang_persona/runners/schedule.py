@@ -1,9 +1,11 @@
 """Which unit runs where and when: in this process or on a worker of Ray, until all are done or can't be."""
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -263,7 +265,10 @@ class Schedule:
         if error is None:
             self._end(unit)
         else:
-            self._fail(unit, *told(error))
+            message, trace = told(error)
+            if trace is not None:
+                _release()
+            self._fail(unit, message, trace)
 
     def _end(self, unit: Unit, took: str = "") -> None:
         self._done.add(unit.name)
@@ -304,6 +309,14 @@ class Schedule:
             asked = ", ".join(f"{amount:g} {name}" for name, amount in wanted.items())
             raise UserError(f"a worker takes {asked}, more than any machine of the cluster has ({have}): see scale_out")
         return room
+
+
+def _release() -> None:
+    """Give back what this process holds after an error that may have broken it; there is no other to go on in."""
+    residency = sys.modules.get("lang_persona.residency")
+    with suppress(Exception):  # what is broken may not shut down either
+        if residency is not None:
+            residency.release()
 
 
 def _in_thread(work: Callable[[], None]) -> "Future[None]":

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lang_persona.config_loader import StudyConfigLoader
-from lang_persona.planning.costs import work
+from lang_persona.planning.costs import step_seconds, work
 from lang_persona.planning.effects import detectable, needs
 from lang_persona.planning.page import plan_page
 from lang_persona.planning.sizes import completions, plan_slice, rows_a_value, training_rows
@@ -52,6 +52,24 @@ def test_the_published_sizes_of_persona_robustness(parameters):
     # The baseline is asked under both source personas of the default conditions.
     assert plan["probes"]["own_prompt"]["arms"]["confounded"] == 1
     assert completions(plan["probes"]["leakage"]) == 5 * 15 * 586
+
+
+@pytest.mark.parametrize("study", ["language_inversion", "persona_robustness", "caps_transfer"])
+def test_the_seconds_of_steps_are_the_plans(parameters, study):
+    plan, rates = parameters["gpu_pod"][study]["plan"]["sizes"], parameters["gpu_pod"]["planning_rates"]
+    found, arms = work(plan, rates), [*plan["conditions"], "baseline"]
+    trainings = [step_seconds(plan, rates, arm) for arm in arms]
+    assert trainings[-1] is None
+    assert sum(trainings[:-1]) == pytest.approx(found["training_seconds"])
+    answers = [step_seconds(plan, rates, arm, probe) for arm in arms for probe in plan["probes"]]
+    assert sum(one for one in answers if one is not None) == pytest.approx(found["evaluation_seconds"])
+
+
+def test_a_step_of_which_the_plan_does_not_know_rows_has_no_seconds(parameters):
+    plan, rates = parameters["laptop"]["refusal_transfer"]["plan"]["sizes"], parameters["laptop"]["planning_rates"]
+    assert step_seconds(plan, rates, "en") is None
+    assert step_seconds(plan, rates, "no_such_arm") is None
+    assert step_seconds(plan, rates, "en", "no_such_probe") is None
 
 
 def test_steps_decide_where_they_are_given():

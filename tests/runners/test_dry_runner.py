@@ -15,7 +15,7 @@ from lang_persona.datasets import JSONDataset
 from lang_persona.freshness import keys_of
 from lang_persona.recipes import COLLECTS, recipe
 from lang_persona.runners import DryRunner, dry_runner
-from lang_persona.runners.dry_runner import expected_seconds, reason
+from lang_persona.runners.dry_runner import estimated_seconds, expected_seconds, reason
 
 
 def train(config):
@@ -119,6 +119,50 @@ def test_times_are_a_nodes_own_or_those_of_other_cells_or_unknown(run_once):
     assert expected_seconds(nodes["s.a.score"], catalog) is None
 
 
+def rated(**parameters):
+    """A catalog with a plan of cells of 100 rows and 30 completions, and rates, or whatever else is given of them."""
+    sizes = {
+        "conditions": {"a": {"rows": {"reply": 100}, "epochs": 2, "max_steps": None}},
+        "probes": {"asked": {"rows_a_level": 10, "levels": 1, "seeds": 2, "arms": {"a": 3}, "new_tokens": 20}},
+    }
+    rates = {"tokens_a_row": {"reply": 5}, "trained_per_second": {"reply": 10}, "scored_per_second": 1}
+    given = {"s.plan": {"sizes": sizes}, "planning_rates": rates | {"generated_per_second": 4}} | parameters
+    return DataCatalog({f"params:{name}": MemoryDataset(value) for name, value in given.items() if value is not None})
+
+
+def making(output):
+    return Node(train, "config", output, name="any")
+
+
+def test_what_never_ran_is_estimated_by_planned_rates():
+    assert estimated_seconds(making("s.a.seed_1.adapter"), rated()) == 100 * 2 * 5 / 10
+    assert estimated_seconds(making("s.a.seed_1.asked.generations"), rated()) == 30 * 20 / 4
+
+
+@pytest.mark.parametrize(
+    "output", ["s.a.seed_1.asked.judgements", "s.b.seed_1.adapter", "s.metrics", "t.a.seed_1.adapter"]
+)
+def test_what_no_rate_is_of_stays_unknown(output):
+    assert estimated_seconds(making(output), rated()) is None
+
+
+def test_without_rates_there_is_no_estimate():
+    assert estimated_seconds(making("s.a.seed_1.adapter"), rated(planning_rates=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("known", "estimated", "said"),
+    [
+        ([], [], "how long is unknown"),
+        ([30], [], "one after the other about 30.0 s, and 3 of which nothing is known"),
+        ([], [30], "one after the other about 30.0 s estimated from planning_rates, and 3 of which nothing is known"),
+        ([1, 2], [3, 4], "one after the other about 10.0 s (about 7.0 s of it estimated from planning_rates)"),
+    ],
+)
+def test_the_sum_says_what_it_is_made_of(known, estimated, said):
+    assert dry_runner._sums(4, known, estimated) == said
+
+
 def test_a_dry_run_lists_and_runs_nothing_and_knows_times_after_a_run(tmp_path, monkeypatch, capsys):
     one_study(tmp_path, "language_inversion")
     monkeypatch.chdir(tmp_path)
@@ -126,13 +170,13 @@ def test_a_dry_run_lists_and_runs_nothing_and_knows_times_after_a_run(tmp_path, 
     def run(**options):
         bootstrap_project(tmp_path)
         with KedroSession.create(project_path=tmp_path, env="test") as session:
-            session.run(pipeline_names=["data_engineering"], **options)
+            session.run(**{"pipeline_names": ["data_engineering"], **options})
         return capsys.readouterr().out
 
     try:
         told = run(runner=DryRunner(), only_missing_outputs=True)
         assert "language_inversion.select_sources: missing; never run, time unknown" in told
-        assert "Would run 2 nodes" in told
+        assert "Would run 2 nodes; how long is unknown. Nothing was run." in told
         assert not (tmp_path / "data/test").exists()
         run()
         versions = sorted(os.walk(tmp_path / "data/test"))
@@ -141,6 +185,8 @@ def test_a_dry_run_lists_and_runs_nothing_and_knows_times_after_a_run(tmp_path, 
         assert "unknown" not in told
         assert "Would run 0 nodes" in run(runner=DryRunner(), only_missing_outputs=True)
         assert sorted(os.walk(tmp_path / "data/test")) == versions
+        told = run(runner=DryRunner(), pipeline_names=["training"])
+        assert "fr_it.seed_42.train_adapter: missing; never run, about 0.4 s estimated from planning_rates" in told
     finally:
         monkeypatch.chdir(Path(ROOT))
         bootstrap_project(ROOT)

@@ -16,8 +16,9 @@ ray = pytest.importorskip("ray")
 STUDY = "language_inversion"
 CELL = f"{STUDY}.fr_it.seed_42"
 
-#: A hook of the tests' project: the first process that would generate with fr_it's adapter is killed. In the place of
-#: vLLM stands the base, loaded once more; every start of it writes a line.
+#: A hook of the tests' project: the first process that would generate with fr_it's adapter is killed, and in the first
+#: one that would train es_en's everything fails from then on, as after an error of CUDA. In the place of vLLM stands
+#: the base, loaded once more; every start of it writes a line.
 MISHAP = f'''
 import os
 import signal
@@ -43,6 +44,8 @@ def stand_in(base, options):
 
 
 class Mishap:
+    broken = False
+
     @hook_impl
     def before_node_run(self, node):
         from lang_persona.engines import vllm_engine
@@ -52,6 +55,12 @@ class Mishap:
         if os.environ.get("MISHAP") and node.name == "{CELL}.generate_directive" and not mark.exists():
             mark.touch()
             os.kill(os.getpid(), signal.SIGKILL)
+        mark = Path("broken")
+        if os.environ.get("MISHAP") and node.name == "{STUDY}.es_en.seed_42.train_adapter" and not mark.exists():
+            mark.touch()
+            self.broken = True
+        if self.broken:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
 '''
 
 
@@ -151,6 +160,13 @@ def test_a_lost_worker_loses_only_what_was_under_way(project, mishaps):
     assert f"{CELL}: its worker was lost" in mishaps.stdout
     assert f"[{CELL}] {CELL}.train_adapter was finished before its worker was lost" in mishaps.stdout
     assert mishaps.stdout.count(f"[{CELL}] Trained ") == 1
+
+
+def test_a_worker_in_which_a_gpu_broke_is_replaced(project, mishaps):
+    assert (project / "broken").exists()
+    lost = "its worker was lost (RuntimeError: CUDA error: an illegal memory access was encountered); another one"
+    assert mishaps.stdout.count(f"{STUDY}.es_en.seed_42: {lost}") == 1
+    assert mishaps.stdout.count("CUDA error") == 1
 
 
 def test_the_session_decides_versions_and_keys_for_all_workers(project, mishaps):

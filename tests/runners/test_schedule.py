@@ -1,6 +1,9 @@
 """Which worker gets which unit, with a stand-in for Ray: workers that are slow to start, that die, that hold a base."""
 
+import sys
 import time
+from importlib.metadata import version
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -13,9 +16,10 @@ from lang_persona.runners import schedule
 from lang_persona.runners.heavy import Heavy
 from lang_persona.runners.schedule import Schedule
 from lang_persona.runners.units import Plan, Unit
-from lang_persona.runners.worker import Outcome
+from lang_persona.runners.worker import Outcome, Start, is_machines, versions_here
 
 NEVER = object()
+HERE = Start("here", "")
 
 
 class Reference:
@@ -57,7 +61,7 @@ class Cluster:
 class Actor:
     """A worker, which counts the models that it had to load."""
 
-    def __init__(self, ran, ready=None, answers=(), slow=()):
+    def __init__(self, ran, ready=HERE, answers=(), slow=()):
         self.ran, self.held, self.slow, answers = ran, [], slow, list(answers)
         self.ready = SimpleNamespace(remote=lambda: Reference(ready))
         self.run = SimpleNamespace(remote=lambda job: self._take(job, answers))
@@ -255,3 +259,129 @@ def test_workers_that_do_not_start_end_the_run(run):
 def test_more_than_any_machine_has_is_refused(run):
     with pytest.raises(UserError, match=r"a worker takes 1 CPU, more than any machine of the cluster has"):
         run({"a": 1}, [], cores=0)
+
+
+BROKEN = Outcome(1.0, "AcceleratorError: CUDA error: unspecified launch failure", "Traceback", machines=True)
+
+
+def test_a_worker_that_holds_a_broken_model_is_replaced_and_fails_no_other_cell(run):
+    ran = []
+    broken, fresh = Actor(ran, answers=[BROKEN] * 9), Actor(ran)
+    cluster = run(dict.fromkeys("abcd", "chat"), [broken, fresh], cores=1)
+    assert cluster.killed == [broken]
+    assert [(actor, name, again) for actor, name, again in ran] == [
+        (broken, "a", False),
+        *((fresh, name, False) for name in "bcd"),
+        (fresh, "a", True),
+    ]
+
+
+def test_a_cell_that_fails_by_itself_is_not_tried_again_and_its_process_is_not_used_again(run):
+    ran = []
+    first, second = Actor(ran, answers=[Outcome(1.0, "ValueError: nan", "Traceback")]), Actor(ran)
+    with pytest.raises(UserError, match="1 of 2 parts of the run failed, 1 finished"):
+        run({"a": 1, "b": 1}, [first, second], cores=1)
+    assert [(actor, name) for actor, name, _ in ran] == [(first, "a"), (second, "b")]
+
+
+def test_a_mistake_of_the_users_leaves_the_worker_its_model(run):
+    ran = []
+    only = Actor(ran, answers=[Outcome(1.0, "no such adapter")])
+    with pytest.raises(UserError, match="- a: no such adapter"):
+        run({"a": 1, "b": 1}, [only], cores=1)
+    assert [(actor, name) for actor, name, _ in ran] == [(only, "a"), (only, "b")]
+
+
+def test_a_gpu_that_breaks_every_worker_fails_no_cell_where_there_are_others(run):
+    ran = []
+    bad = [Actor(ran, Start("here", "0"), [BROKEN] * 9) for _ in range(9)]
+    good = Actor(ran, Start("here", "1"), slow=list("abcdef"))
+    run(dict.fromkeys("abcdef", "chat"), [bad[0], good, *bad[1:]], cores=2)
+    assert {name for actor, name, _ in ran if actor is good} == set("abcdef")
+    assert sum(actor is not good for actor, _, _ in ran) == 2
+
+
+def test_a_gpu_on_which_something_ended_since_is_used_again(run):
+    ran, zero = [], Start("here", "0")
+    frail = [Actor(ran, zero, [BROKEN]), Actor(ran, zero, [Outcome(1.0), BROKEN]), Actor(ran, zero)]
+    run(dict.fromkeys("abcdefg", "chat"), [frail[0], Actor(ran, Start("here", "1"), slow=list("abcdefg")), *frail[1:]])
+    assert [sum(actor is one for actor, _, _ in ran) > 0 for one in frail] == [True, True, True]
+
+
+def test_where_every_worker_breaks_cells_are_no_longer_tried_again(run):
+    ran = []
+    with pytest.raises(UserError, match=r"3 of 3 parts of the run failed.*\n(- .: AcceleratorError: .*\n){3}"):
+        run({"a": 1, "b": 1, "c": 1}, [Actor(ran, answers=[BROKEN]) for _ in range(9)], cores=1, retries=2)
+    assert len(ran) == 5  # two for nothing, and every cell once
+
+
+@pytest.mark.parametrize(("error", "released"), [(RuntimeError("engine died"), 1), (UserError("no such file"), 0)])
+def test_a_model_that_may_be_broken_is_given_back_where_kedro_run_itself_failed(run_plan, monkeypatch, error, released):
+    calls = []
+
+    def release():
+        calls.append(1)
+        raise RuntimeError("it does not shut down")
+
+    def fail():
+        raise error
+
+    monkeypatch.setitem(sys.modules, "lang_persona.residency", SimpleNamespace(release=release))
+    with pytest.raises(UserError, match=f"1 of 1 parts of the run failed(.|\n)*{error}"):
+        run_plan([unit("s.translate", on_worker=False)], {}, [], here=fail)
+    assert len(calls) == released
+
+
+def versions(machine, **packages):
+    return Start(machine, "", packages)
+
+
+def test_a_worker_of_other_versions_is_refused(run, monkeypatch):
+    monkeypatch.setattr(schedule, "versions_here", lambda: {"python": "3.11", "trl": "1.16"})
+    with pytest.raises(UserError, match=r"^node7 has trl 1.15 and 1.16 on the machine of kedro run: results would mix"):
+        run({"a": 1}, [Actor([], versions("node7", python="3.11", trl="1.15"))], cores=1)
+
+
+def test_workers_are_compared_in_what_only_they_have(run, monkeypatch):
+    monkeypatch.setattr(schedule, "versions_here", lambda: {"python": "3.11", "trl": "1.16"})
+    first, second = versions("one", python="3.11", vllm="0.24"), versions("two", python="3.11", vllm="0.25")
+    with pytest.raises(UserError, match=r"^two has vllm 0.25 and 0.24 on one: "):
+        run({"a": 1, "b": 1}, [Actor([], first), Actor([], second)])
+
+
+def test_a_driver_or_a_worker_may_lack_a_package(run, monkeypatch):
+    monkeypatch.setattr(schedule, "versions_here", lambda: {"python": "3.11", "trl": "1.16"})
+    run({"a": 1}, [Actor([], versions("one", python="3.11", vllm="0.24"))])
+
+
+def test_versions_are_compared_without_their_builds():
+    found = versions_here()
+    assert found["python"] == ".".join(map(str, sys.version_info[:2]))
+    assert found["torch"] == version("torch").partition("+")[0]
+    assert set(found) >= {"lang_persona", "transformers", "peft", "trl"}
+
+
+def chained(*errors):
+    """The first error, each caused by the next."""
+    for error, cause in pairwise(errors):
+        error.__cause__ = cause
+    return errors[0]
+
+
+class EngineDeadError(Exception):
+    """As vLLM names it."""
+
+
+@pytest.mark.parametrize(
+    ("error", "machines"),
+    [
+        (RuntimeError("CUDA error: device-side assert triggered"), True),
+        (chained(ValueError("no completions"), EngineDeadError("see above")), True),
+        (chained(UserError("vLLM did not start"), RuntimeError("Engine core initialization failed.")), True),
+        (chained(UserError("the GPU's memory is full"), RuntimeError("CUDA out of memory. Tried to")), False),
+        (ValueError("loss is nan"), False),
+        (UserError("adapter x is not a folder"), False),
+    ],
+)
+def test_errors_of_a_machine_are_told_from_a_cells_own(error, machines):
+    assert is_machines(error) is machines

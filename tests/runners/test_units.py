@@ -9,10 +9,10 @@ from ray.exceptions import RayError
 
 from lang_persona.config_loader import StudyConfigLoader
 from lang_persona.context import Parameters
-from lang_persona.environments import Environment, ScaleOut
+from lang_persona.environments import Environment, ScaleOut, environment_of
 from lang_persona.errors import UserError
 from lang_persona.pipeline_registry import register_pipelines
-from lang_persona.resolve import environment_of, resolve
+from lang_persona.resolve import resolve
 from lang_persona.runners.heavy import heavy_model
 from lang_persona.runners.schedule import Schedule
 from lang_persona.runners.units import plan

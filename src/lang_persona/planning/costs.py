@@ -58,6 +58,26 @@ def work(plan: Row, rates: Row) -> dict[str, Any]:
     }
 
 
+def step_seconds(plan: Row, rates: Row, arm: str, probe: str | None = None) -> float | None:
+    """Seconds that one cell takes to train, or to answer one probe; None where the plan can't say.
+
+    Args:
+        plan: As for :func:`work`, of which this takes the part of one step.
+        rates: As for :func:`work`.
+        arm: The condition, or ``baseline``.
+        probe: What is asked; None for the training.
+    """
+    part: dict[str, Any] = {"seeds": [None], "conditions": {}, "probes": {}}
+    if probe is None:
+        part["conditions"] = {name: one for name, one in plan["conditions"].items() if name == arm}
+    elif arm in (asked := plan["probes"].get(probe, {"arms": {}}))["arms"]:
+        part["probes"] = {probe: {**asked, "arms": {arm: asked["arms"][arm]}, "seeds": 1}}
+    if not part["conditions"] and not part["probes"]:
+        return None
+    found = work(part, rates)
+    return None if found["unknown"] else float(found["training_seconds"] + found["evaluation_seconds"])
+
+
 def api_cost(plan: Row, asked: Row, tokens_a_row: float) -> dict[str, Any] | None:
     """What Claude would be paid, with stand-ins of the usual length for every text; None where nothing asks it.
 

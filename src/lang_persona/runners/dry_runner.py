@@ -1,7 +1,7 @@
-"""What a run would do: which nodes, why, and for how long by what earlier runs took."""
+"""What a run would do: which nodes, why, and for how long by what earlier runs took, or else by planned rates."""
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from kedro.pipeline.node import Node
 from kedro.runner import AbstractRunner
 
 from lang_persona.datasets.versioned import RecipeDataset
+from lang_persona.planning.costs import step_seconds
 from lang_persona.recipes import COLLECTS, arguments
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 DRY_RUN = "dry run"
 #: Nodes of other cells that a time is taken from where the node itself never ran, and how many are looked at.
 PEERS, LOOKED_AT = 5, 100
+#: What planned rates are of, by the last part of a dataset's name, and the parts of its cell: arm, seed, probe if any.
+MADE_BY_RATE = {"adapter": 2, "generations": 3, "choice_scores": 3}
+BY_RATE = "estimated from planning_rates"
 
 
 class DryRunner(AbstractRunner):
@@ -44,13 +48,16 @@ class DryRunner(AbstractRunner):
     ) -> None:
         made = {name for node in pipeline.nodes for name in node.outputs}
         known: list[float] = []
+        estimated: list[float] = []
         for node in pipeline.nodes:
             seconds = expected_seconds(node, catalog)
+            rated = estimated_seconds(node, catalog) if seconds is None else None
             known += [] if seconds is None else [seconds]
-            print(f"{node.name}: {reason(node, catalog, made)}; {_about(seconds)}")
-        count, unknown = len(pipeline.nodes), len(pipeline.nodes) - len(known)
-        of_unknown = f", and {unknown} of which nothing is known" if unknown else ""
-        print(f"Would run {count} nodes; one after the other {_about(sum(known))}{of_unknown}. Nothing was run.")
+            estimated += [] if rated is None else [rated]
+            print(f"{node.name}: {reason(node, catalog, made)}; {_says(seconds, rated)}")
+        print(
+            f"Would run {len(pipeline.nodes)} nodes; {_sums(len(pipeline.nodes), known, estimated)}. Nothing was run."
+        )
 
 
 def reason(node: Node, catalog: "DataCatalog", made: set[str]) -> str:
@@ -99,6 +106,17 @@ def expected_seconds(node: Node, catalog: "DataCatalog") -> float | None:
     return statistics.median(seconds) if seconds else None
 
 
+def estimated_seconds(node: Node, catalog: "DataCatalog") -> float | None:
+    """Seconds of a training or of a probe's answers by the environment's ``planning_rates``; None for all else."""
+    for name in node.outputs:
+        study, *cell, kind = name.split(".")
+        needed = f"params:{study}.plan", "params:planning_rates"
+        if kind in MADE_BY_RATE and len(cell) == MADE_BY_RATE[kind] and all(one in catalog for one in needed):
+            plan, rates = (catalog.load(one) for one in needed)
+            return step_seconds(plan["sizes"], rates, cell[0], *cell[2:])
+    return None
+
+
 def _recorded(node: Node, catalog: "DataCatalog") -> Iterator[float]:
     for dataset in _kept(node, catalog):
         yield from (stamp["seconds"] for _, stamp in dataset.stamps() if "seconds" in stamp)
@@ -108,9 +126,24 @@ def _kept(node: Node, catalog: "DataCatalog") -> list[RecipeDataset]:
     return [one for name in node.outputs if isinstance(one := catalog.get(name), RecipeDataset)]
 
 
-def _about(seconds: float | None) -> str:
-    if seconds is None:
-        return "never run, time unknown"
+def _says(seconds: float | None, estimated: float | None) -> str:
+    if seconds is not None:
+        return _about(seconds)
+    return "never run, " + ("time unknown" if estimated is None else f"{_about(estimated)} {BY_RATE}")
+
+
+def _sums(nodes: int, known: Sequence[float], estimated: Sequence[float]) -> str:
+    unknown = nodes - len(known) - len(estimated)
+    if unknown and unknown == nodes:
+        return "how long is unknown"
+    by_rate = f" {BY_RATE}" if estimated else ""
+    if known and estimated:
+        by_rate = f" ({_about(sum(estimated))} of it{by_rate})"
+    of_unknown = f", and {unknown} of which nothing is known" if unknown else ""
+    return f"one after the other {_about(sum(known) + sum(estimated))}{by_rate}{of_unknown}"
+
+
+def _about(seconds: float) -> str:
     if seconds < 90:
         return f"about {seconds:.1f} s"
     return f"about {seconds / 60:.0f} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h"

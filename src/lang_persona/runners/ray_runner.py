@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from importlib.util import find_spec
@@ -30,6 +31,9 @@ RAY_SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
 
 #: Bytes that Ray sets aside for objects where this process starts it; no data goes that way.
 OBJECT_STORE = 100 * 2**20
+
+#: Seconds in which a cluster takes a connection, or there is none; Ray itself asks for minutes.
+ANSWERS_IN = 5.0
 
 
 class RayRunner(AbstractRunner):
@@ -64,6 +68,7 @@ class RayRunner(AbstractRunner):
         from lang_persona.runners.schedule import Schedule
 
         settings = validate(ScaleOut, catalog.load("params:scale_out"), "parameters.yml, key 'scale_out'")
+        require_gpus(pipeline, lambda name: catalog[name].load(), settings)
         planned = plan(pipeline, partial(heavy_model, parameter=cache(lambda name: catalog[name].load())))
         _require_stored(planned, catalog)
         with _cluster(settings.address):
@@ -84,10 +89,53 @@ def _require_stored(planned: Plan, catalog: "DataCatalog") -> None:
         )
 
 
+def require_gpus(pipeline: Pipeline, parameter: Callable[[str], Any], settings: ScaleOut) -> None:
+    """Refuse trainings on more GPUs than a worker sees, before anything runs.
+
+    Args:
+        pipeline: What is run.
+        parameter: Value of an input of the name ``params:...``.
+        settings: What a worker takes.
+
+    Raises:
+        UserError: Names the keys that disagree.
+    """
+    trainings = {name for node in pipeline.nodes for name in node.inputs if name.endswith(".training")}
+    processes = max((parameter(name)["training_run"]["processes"] for name in trainings), default=1)
+    if processes > max(1, settings.gpus_per_cell):
+        raise UserError(
+            f"fsdp trains a base on {processes} GPUs, and a worker sees {settings.gpus_per_cell:g} "
+            "(scale_out.gpus_per_cell): set both to the same number in parameters.yml"
+        )
+
+
+def require_answer(address: str) -> None:
+    """Refuse an address at which nothing listens.
+
+    Raises:
+        UserError: Says what to look at.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWERS_IN).close()
+    except (OSError, OverflowError, ValueError) as error:
+        raise UserError(_no_cluster(address, error)) from None
+
+
+def _no_cluster(address: str, error: Exception) -> str:
+    return (
+        f"no Ray cluster at {address} (scale_out.address or RAY_ADDRESS): {error}. On its head machine `ray status` "
+        "says whether it runs and `ray start --head` starts it and prints its host:port, which this machine must "
+        "reach; `ray stop` makes a machine forget one that is gone; without an address the run starts Ray on this "
+        "machine (docs/scaling.md)"
+    )
+
+
 @contextmanager
 def _cluster(address: str | None) -> Iterator[None]:
     """A connection to the cluster at an address, to one that runs on this machine, or else to one of this process."""
     import ray
+    from ray._private.services import canonicalize_bootstrap_address  # what "auto" means to ray.init
 
     if ray.is_initialized():
         yield
@@ -95,11 +143,19 @@ def _cluster(address: str | None) -> Iterator[None]:
     options: dict[str, Any] = {"logging_level": logging.WARNING}
     named = address or os.environ.get("RAY_ADDRESS")
     try:
+        if (
+            named != "local"
+        ):  # Ray also goes to a cluster that was killed here, which only `ray stop` takes off its list
+            require_answer(canonicalize_bootstrap_address("auto") if named in (None, "", "auto") else named)
         ray.init(address=named or "auto", **options)
     except ConnectionError as error:
-        if named is not None:
-            raise UserError(f"no Ray cluster at {named} (scale_out.address or RAY_ADDRESS): {error}") from None
+        if named:
+            raise UserError(_no_cluster(named, error)) from None
         ray.init(address="local", include_dashboard=False, object_store_memory=OBJECT_STORE, **options)
+    except RuntimeError as error:
+        if not str(error).startswith("Version mismatch"):
+            raise
+        raise UserError(f"{error}All machines need the same Python and Ray (docs/scaling.md)") from None
     try:
         yield
     finally:

@@ -1,9 +1,11 @@
 """Which unit runs where and when: in this process or on a worker of Ray, until all are done or can't be."""
 
 import logging
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,7 +19,7 @@ from lang_persona.environments import ScaleOut
 from lang_persona.errors import UserError
 from lang_persona.runners.heavy import Heavy
 from lang_persona.runners.units import Plan, Unit
-from lang_persona.runners.worker import Job, Outcome, told
+from lang_persona.runners.worker import Job, Outcome, Start, told, versions_here
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +29,10 @@ TICK = 0.2
 
 @dataclass(eq=False)
 class _Place:
-    """A worker: its actor, whether it has started, the heavy model that it holds, and what it runs."""
+    """A worker: its actor, what it said when it had started, the heavy model that it holds, and what it runs."""
 
     actor: Any
-    started: bool = False
+    start: Start | None = None
     heavy: Heavy | None = None
     unit: Unit | None = None
 
@@ -58,18 +60,24 @@ class Schedule:
     _waiting: dict[str, Unit] = field(default_factory=dict)
     _done: set[str] = field(default_factory=set)
     _lost: dict[str, int] = field(default_factory=dict)
+    _ill: dict[Start | None, set[str]] = field(default_factory=dict)  # what broke there, and nothing has ended since
     _places: list[_Place] = field(default_factory=list)
     _running: dict[Any, _Place] = field(default_factory=dict)  # by what Ray will say when a unit, or the start, ends
-    _broken: int = 0
+    _broken: int = 0  # workers in a row that did not start
+    _spoiled: int = 0  # errors of machines in a row
+    _versions: dict[str, tuple[str, str]] = field(
+        default_factory=dict
+    )  # of a package the version, and where it was seen
     _here: tuple[Unit, "Future[None]"] | None = None
 
     def run(self) -> None:
         """Run everything that can be run.
 
         Raises:
-            UserError: Something failed; the message lists it.
+            UserError: Something failed; the message lists it. Or machines run different versions.
         """
         self._waiting = dict(self.planned.units)
+        self._compare("the machine of kedro run", versions_here())
         parts = sum(unit.on_worker for unit in self._waiting.values())
         if parts:
             logger.info(
@@ -113,8 +121,8 @@ class Schedule:
         ready = list(self._ready(on_worker=True))
         if not ready:
             return
-        idle = [place for place in self._places if place.started and place.unit is None]
-        coming = sum(not place.started for place in self._places)
+        idle = [place for place in self._places if place.start and place.unit is None]
+        coming = sum(not place.start for place in self._places)
         for _ in range(min(len(ready) - len(idle) - coming, self._capacity() - len(self._places))):
             place = _Place(self.start())
             self._places.append(place)
@@ -124,14 +132,25 @@ class Schedule:
     def _give(self, ready: list[Unit], idle: list[_Place]) -> None:
         """Send units to workers, so that heavy models change seldom: once a worker, where they are two."""
         for place in list(idle):
-            held = next((unit for unit in ready if place.heavy is not None and unit.heavy == place.heavy), None)
+            same = (unit for unit in ready if place.heavy is not None and unit.heavy == place.heavy)
+            held = next((unit for unit in same if not self._better_elsewhere(unit, place)), None)
             if held is not None:
                 ready.remove(held)
                 idle.remove(place)
                 self._send(held, place)
         for unit in sorted(ready, key=lambda unit: unit.draws_apart):  # what the base does goes first
-            if idle and not self._too_early(unit):
-                self._send(unit, idle.pop(0))
+            free = next((place for place in idle if not self._better_elsewhere(unit, place)), None)
+            if free is not None and not self._too_early(unit):
+                idle.remove(free)
+                self._send(unit, free)
+
+    def _better_elsewhere(self, unit: Unit, place: _Place) -> bool:
+        """Whether this unit, or two, broke on a worker's GPU, with nothing ended there since, and others are left."""
+        ill = self._ill.get(place.start, set())
+        return (unit.name in ill or len(ill) > 1) and any(
+            other.start and other.start != place.start and len(self._ill.get(other.start, ())) < 2
+            for other in self._places
+        )
 
     def _too_early(self, unit: Unit) -> bool:
         """Whether an engine would be started for a study of which the base still has to do what no worker has yet.
@@ -161,34 +180,72 @@ class Schedule:
         place = self._running.pop(reference)
         unit, place.unit = place.unit, None
         try:
-            outcome: Outcome | None = ray.get(reference)
+            answer: Start | Outcome = ray.get(reference)
         except RayError as error:
-            self._places.remove(place)
-            ray.kill(place.actor)  # one that is out of reach must not go on
+            self._give_up(place)  # one that is out of reach must not go on
             if unit is None:
                 self._break(error)
             else:
-                self._lose(unit, error)
+                self._lose(unit, " ".join(str(error).split())[:300])
             return
-        place.started = True
-        if unit is None or outcome is None:
-            return
+        if isinstance(answer, Start):
+            self._compare(answer.machine, answer.versions)
+            place.start, self._broken = answer, 0
+        elif unit is not None:
+            self._take(answer, unit, place)
+
+    def _take(self, outcome: Outcome, unit: Unit, place: _Place) -> None:
+        """Note how a unit ended; a worker with what may be a broken model makes room for a fresh one."""
         if outcome.error is None:
+            self._ill.pop(place.start, None)
+            self._spoiled = 0
             self._end(unit, f" in {outcome.seconds:.0f} s")
+            return
+        if outcome.spoils:
+            self._give_up(place)
+        if outcome.machines:
+            self._ill.setdefault(place.start, set()).add(unit.name)
+            self._spoiled += 1
+        # Where every worker breaks and no unit ends, the cause is the config or the data, and trying on takes hours.
+        if outcome.machines and self._spoiled <= self.settings.retries + len(self._places):
+            self._lose(unit, outcome.error, outcome.trace)
         else:
             self._fail(unit, outcome.error, outcome.trace)
+
+    def _give_up(self, place: _Place) -> None:
+        self._places.remove(place)
+        ray.kill(place.actor)
+
+    def _compare(self, machine: str, versions: Mapping[str, str]) -> None:
+        """Refuse a machine whose packages differ from those of another, since results would mix.
+
+        Raises:
+            UserError: Names machines, packages and versions.
+        """
+        differ = [
+            f"{package} {versions[package]} and {seen} on {where}"
+            for package, (seen, where) in self._versions.items()
+            if versions.get(package, seen) != seen
+        ]
+        if differ:
+            raise UserError(
+                f"{machine} has {', '.join(differ)}: results would mix. Install the same versions on all machines "
+                "(docs/scaling.md); --only-missing-outputs then goes on"
+            )
+        self._versions |= {
+            package: (one, machine) for package, one in versions.items() if package not in self._versions
+        }
 
     def _break(self, error: RayError) -> None:
         """Count workers that do not start; where none does, the cause is not chance."""
         self._broken += 1
-        if self._broken > self.settings.retries and not any(place.started for place in self._places):
+        if self._broken > self.settings.retries and not any(place.start for place in self._places):
             raise UserError(f"no worker starts: {error}")
 
-    def _lose(self, unit: Unit, error: RayError) -> None:
+    def _lose(self, unit: Unit, reason: str, trace: str | None = None) -> None:
         times = self._lost[unit.name] = self._lost.get(unit.name, 0) + 1
-        reason = " ".join(str(error).split())[:300]
         if times > self.settings.retries:
-            self._fail(unit, f"its worker was lost {times} times, the last time: {reason}", None)
+            self._fail(unit, f"its worker was lost {times} times, the last time: {reason}", trace)
         else:
             logger.warning("%s: its worker was lost (%s); another one takes it", unit.name, reason)
             self._waiting[unit.name] = unit
@@ -208,7 +265,10 @@ class Schedule:
         if error is None:
             self._end(unit)
         else:
-            self._fail(unit, *told(error))
+            message, trace = told(error)
+            if trace is not None:
+                _release()
+            self._fail(unit, message, trace)
 
     def _end(self, unit: Unit, took: str = "") -> None:
         self._done.add(unit.name)
@@ -249,6 +309,14 @@ class Schedule:
             asked = ", ".join(f"{amount:g} {name}" for name, amount in wanted.items())
             raise UserError(f"a worker takes {asked}, more than any machine of the cluster has ({have}): see scale_out")
         return room
+
+
+def _release() -> None:
+    """Give back what this process holds after an error that may have broken it; there is no other to go on in."""
+    residency = sys.modules.get("lang_persona.residency")
+    with suppress(Exception):  # what is broken may not shut down either
+        if residency is not None:
+            residency.release()
 
 
 def _in_thread(work: Callable[[], None]) -> "Future[None]":

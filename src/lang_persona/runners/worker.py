@@ -2,10 +2,15 @@
 
 import logging
 import os
+import re
+import socket
+import sys
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from kedro.framework.hooks.manager import _create_hook_manager, _register_hooks
@@ -14,11 +19,22 @@ from kedro.io import DataCatalog
 from kedro.io.core import AbstractDataset
 from kedro.runner.task import Task
 
+from lang_persona import __version__
 from lang_persona.datasets.versioned import RecipeDataset
 from lang_persona.errors import UserError
 from lang_persona.runners.units import Unit
 
 logger = logging.getLogger(__name__)
+
+#: Errors that say that a process or its machine can't go on, whatever it is given next: by class and by message.
+MACHINES_CLASSES = {"AcceleratorError", "EngineDeadError", "DistBackendError"}
+MACHINES_MESSAGES = re.compile(
+    r"(CUDA|cuBLAS|cuDNN|NCCL|NVML)( \w+)? error|Engine core initialization failed|No CUDA GPUs are available", re.I
+)
+
+
+#: Packages whose version can change what a cell makes.
+PACKAGES = ("torch", "transformers", "peft", "trl", "vllm")
 
 
 @dataclass(frozen=True)
@@ -40,11 +56,39 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a unit ended: after how many seconds, and with which error, if any."""
+    """How a unit ended.
+
+    Attributes:
+        seconds: After how many.
+        error: With which error, if any.
+        trace: Its traceback; a user's mistake has none.
+        machines: Whether the error is the worker's or its machine's, so that the unit may do well elsewhere.
+    """
 
     seconds: float
     error: str | None = None
     trace: str | None = None
+    machines: bool = False
+
+    @property
+    def spoils(self) -> bool:
+        """Whether the process may be left with a broken model: after all errors but a user's mistake."""
+        return self.machines or self.trace is not None
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a worker says when it has started.
+
+    Attributes:
+        machine: Name of its machine.
+        gpus: The GPUs that it sees, as CUDA names them.
+        versions: What it runs (:func:`versions_here`).
+    """
+
+    machine: str
+    gpus: str
+    versions: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 class Worker:
@@ -60,8 +104,9 @@ class Worker:
         for handler in logging.getLogger().handlers:
             handler.addFilter(self._named)
 
-    def ready(self) -> None:
+    def ready(self) -> Start:
         """Answer, which a worker can do once it has a place and has started."""
+        return Start(socket.gethostname(), os.environ.get("CUDA_VISIBLE_DEVICES", ""), versions_here())
 
     def run(self, job: Job) -> Outcome:
         """Run a job's nodes; a failure is told and not raised, since not every error can travel."""
@@ -75,8 +120,17 @@ class Worker:
                     continue
                 Task(node, catalog, is_async=False, hook_manager=self._hooks, run_id=job.run_id).execute()
         except Exception as error:
-            return Outcome(time.monotonic() - started, *told(error))
+            return Outcome(time.monotonic() - started, *told(error), machines=is_machines(error))
         return Outcome(time.monotonic() - started)
+
+
+def versions_here() -> dict[str, str]:
+    """Versions of Python and of what is installed here, but for builds (``+cu128``), in which machines may differ."""
+    found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}", "lang_persona": __version__}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name).partition("+")[0]
+    return found
 
 
 def told(error: BaseException) -> tuple[str, str | None]:
@@ -87,6 +141,19 @@ def told(error: BaseException) -> tuple[str, str | None]:
             return str(cause), None
         cause = cause.__cause__
     return f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
+
+
+def is_machines(error: BaseException) -> bool:
+    """Whether a GPU or an engine's process broke, and not what it was given, as far as errors tell.
+
+    A mistake that was made of such an error (vLLM did not start) counts; a full memory does not.
+    """
+    at: BaseException | None = error
+    while at is not None:
+        if type(at).__name__ in MACHINES_CLASSES or MACHINES_MESSAGES.search(str(at)):
+            return True
+        at = at.__cause__ or at.__context__
+    return False
 
 
 def _saved(dataset: AbstractDataset[Any, Any]) -> bool:

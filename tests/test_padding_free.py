@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from transformers import Qwen2Config, Qwen2ForCausalLM  # noqa: E402
 
-from lang_persona import attention, completion_loss, fast_lora, training  # noqa: E402
+from lang_persona import attention, completion_loss, fast_lora, parity, training  # noqa: E402
 from lang_persona.attention import SDPA_BLOCKS, SDPA_PADDED, TORCH_VARLEN  # noqa: E402
 from lang_persona.chat import Rendered  # noqa: E402
 from lang_persona.execution import COMPILE_FROM, Execution, executions  # noqa: E402
@@ -212,6 +212,23 @@ def test_fused_layers_drop_inputs_of_the_update_alone(training_):
     torch.testing.assert_close(ours, plain)
     for one, other in zip(*(torch.autograd.grad((y * weights).sum(), wanted) for y in (ours, plain)), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_fused_layers_are_the_bare_base_where_adapters_are_disabled(pilot_tokenizer):
+    """What a GPU records as the base's log-probabilities must not be the adapter's."""
+    from peft import LoraConfig, get_peft_model
+
+    base, ids = small_model(vocab_size=len(pilot_tokenizer)), [[5, 9, 17, 30], [8, 700, 3]]
+    bare = parity.token_logprobs(base, ids)
+    config = LoraConfig(r=4, target_modules=["q_proj", "down_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    model = get_peft_model(base, config).eval()
+    with fused_lora(model, True) as layers:
+        assert layers == 4
+        kept = parity.of_adapter(model, ids)
+    assert kept["base"] == bare
+    for row, plain in zip(kept["adapter"], parity.token_logprobs(model, ids), strict=True):
+        assert row == pytest.approx(plain, abs=1e-5)
+    assert kept["adapter"][0] != pytest.approx(bare[0], abs=1e-2)
 
 
 def test_a_gpu_tries_all_rows_of_a_step_first_and_checkpointing_last():

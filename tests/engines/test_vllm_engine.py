@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from importlib import import_module
 from types import ModuleType
 
@@ -18,7 +19,7 @@ from lang_persona import parity, training
 from lang_persona.chat import prompt_ids
 from lang_persona.engines import get_engine, vllm_worker
 from lang_persona.engines.transformers_engine import TransformersEngine
-from lang_persona.engines.vllm_worker import STARTER, EndsWithItsStarter
+from lang_persona.engines.vllm_worker import EXTENSION, STARTER
 from lang_persona.environments import Base, VllmOptions
 from lang_persona.errors import UserError
 from lang_persona.residency import lease, release
@@ -228,7 +229,8 @@ def test_vllm_is_started_with_a_watch_on_this_process_and_the_runner_that_knows_
     monkeypatch.delenv("VLLM_USE_V2_MODEL_RUNNER", raising=False)
     engine().generate(asked(lease(BASE).tokenizer, TEXTS[0]), 1, GREEDY, 0, None)
     module, _, name = llm.started[-1].given["worker_extension_cls"].rpartition(".")
-    assert getattr(import_module(module), name) is EndsWithItsStarter
+    assert isinstance(getattr(import_module(module), name), type)
+    assert llm.started[-1].given["worker_extension_cls"] == EXTENSION
     assert os.environ[STARTER] == str(os.getpid())
     assert os.environ["VLLM_USE_V2_MODEL_RUNNER"] == "1"
 
@@ -255,21 +257,56 @@ def test_a_models_class_is_looked_at_here_where_cuda_is_at_work(llm, monkeypatch
     assert registry._run_in_subprocess(lambda: "here") == "in a process of its own"
 
 
-def test_vllms_process_ends_with_the_one_that_started_it(tmp_path):
+#: vLLM's part: a process that looks its extension up as vLLM does. Its number is printed by the one that starts it.
+STARTS_ANOTHER = f"""
+import multiprocessing, os, sys, time
+from importlib import import_module
+
+from {vllm_worker.__name__} import EXTENSION, STARTER
+
+
+def worker(number):
+    module, _, name = EXTENSION.rpartition(".")
+    getattr(import_module(module), name)
+    print(os.getpid(), flush=True)
+    time.sleep(120)
+
+
+if __name__ == "__main__":
+    os.environ[STARTER] = str(os.getpid())
+    multiprocessing.get_context(sys.argv[1]).Process(target=worker, args=(0,)).start()
+    time.sleep(120)
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_vllms_process_ends_with_the_one_that_started_it(tmp_path, method):
     """A killed run must leave the card free; a process that nobody has waited for yet has ended all the same."""
-    starter = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
-    worker = f"import time, {vllm_worker.__name__}; print('watching', flush=True); time.sleep(120)"
-    watching = subprocess.Popen(
-        [sys.executable, "-c", worker], env={**os.environ, STARTER: str(starter.pid)}, stdout=subprocess.PIPE, text=True
+    (tmp_path / "starts_another.py").write_text(STARTS_ANOTHER)
+    starter = subprocess.Popen(
+        [sys.executable, tmp_path / "starts_another.py", method], stdout=subprocess.PIPE, text=True
     )
+    worker = None
     try:
-        assert watching.stdout.readline() == "watching\n"
-        with pytest.raises(subprocess.TimeoutExpired):
-            watching.wait(2.5)
+        worker = int(starter.stdout.readline())
+        time.sleep(2.5)
+        assert vllm_worker.start_of(worker) is not None
         starter.kill()
-        assert watching.wait(20) == -signal.SIGKILL
+        give_up = time.monotonic() + 20
+        while vllm_worker.start_of(worker) is not None:
+            assert time.monotonic() < give_up
+            time.sleep(0.1)
     finally:
-        for process in (starter, watching):
-            process.kill()
-            process.wait()
-        watching.stdout.close()
+        starter.kill()
+        starter.wait()
+        starter.stdout.close()
+        if worker is not None and vllm_worker.start_of(worker) is not None:
+            os.kill(worker, signal.SIGKILL)
+
+
+def test_a_process_that_runs_vllm_itself_is_not_watched(monkeypatch):
+    monkeypatch.setenv(STARTER, str(os.getpid()))
+    monkeypatch.setattr(vllm_worker, "end_with", lambda pid: pytest.fail("it would wait for its own end"))
+    assert isinstance(vllm_worker.EndsWithItsStarter, type)
+    with pytest.raises(AttributeError, match="has no attribute 'Other'"):
+        vllm_worker.Other  # noqa: B018

@@ -20,7 +20,7 @@ from typing import Any
 from lang_persona import parity
 from lang_persona.datasets.folders import SETTINGS, WEIGHTS, check_adapter
 from lang_persona.engines.base import Completion
-from lang_persona.engines.vllm_worker import STARTER, EndsWithItsStarter
+from lang_persona.engines.vllm_worker import EXTENSION, STARTER
 from lang_persona.environments import Base, VllmOptions
 from lang_persona.errors import UserError
 from lang_persona.models import load_tokenizer
@@ -242,7 +242,7 @@ def _start(base: Base, options: VllmOptions, rank: int) -> Any:
         "max_loras": 1,  # a probe asks one adapter
         "max_lora_rank": rank,
         "compilation_config": compilation,
-        "worker_extension_cls": f"{EndsWithItsStarter.__module__}.{EndsWithItsStarter.__name__}",
+        "worker_extension_cls": EXTENSION,
         **run.options,
     }
     try:

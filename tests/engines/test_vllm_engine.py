@@ -17,7 +17,7 @@ pytest.importorskip("torch")
 
 from lang_persona import parity, training
 from lang_persona.chat import prompt_ids
-from lang_persona.engines import get_engine, vllm_worker
+from lang_persona.engines import get_engine, vllm_engine, vllm_worker
 from lang_persona.engines.transformers_engine import TransformersEngine
 from lang_persona.engines.vllm_worker import EXTENSION, STARTER
 from lang_persona.environments import Base, VllmOptions
@@ -59,6 +59,7 @@ def adapters(tmp_path_factory):
 
 @pytest.fixture
 def llm(monkeypatch):
+    monkeypatch.setattr(vllm_engine, "_REFERENCES", {})
     yield fake_vllm.install(monkeypatch)
     release()
 
@@ -188,6 +189,24 @@ def test_an_adapter_from_elsewhere_is_compared_on_its_own_replies(llm, adapters,
     ours = engine()
     drawn = ours.generate(asked(ours.tokenizer, TEXTS[0]), 1, GREEDY, 0, foreign)
     assert drawn[0][0].text.startswith(WORDS["cats"][1])
+
+
+def test_an_adapter_from_elsewhere_is_asked_with_transformers_once_for_all_probes(llm, adapters, tmp_path, monkeypatch):
+    foreign = shutil.copytree(adapters["rain"], tmp_path / "foreign")
+    (foreign / parity.FILE).unlink()
+    read, digest = [], vllm_engine.content_digest
+    monkeypatch.setattr(vllm_engine, "content_digest", lambda path: read.append(path.name) or digest(path))
+    ours = engine()
+    for probe, text in enumerate(TEXTS, 1):
+        ours.generate(asked(ours.tokenizer, text), 1, GREEDY, 0, foreign)
+        assert len(llm.started) == 1, "vLLM was started again for the next probe"
+        compared = [request for _, params, request in llm.started[0].asked if not isinstance(params[0].seed, int)]
+        assert len(compared) == 2, "with the adapter and without, before the first probe"
+        assert read.count("adapter_model.safetensors") == probe
+    changed = shutil.copytree(foreign, tmp_path / "changed")
+    shutil.copy(adapters["cats"] / "adapter_model.safetensors", changed)
+    ours.generate(asked(ours.tokenizer, TEXTS[0]), 1, GREEDY, 0, changed)
+    assert len(llm.started) == 2
 
 
 def test_training_leaves_what_transformers_gives_its_rows(adapters):

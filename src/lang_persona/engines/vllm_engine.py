@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 #: Candidates that vLLM scores in one request.
 MOST_CANDIDATES = 128
+#: What transformers gives adapters from elsewhere, by base and adapter.
+_REFERENCES: dict[str, dict[str, Any]] = {}
 
 
 @dataclass
@@ -46,7 +48,7 @@ class Server:
     Attributes:
         llm: The ``vllm.LLM``.
         rank: Largest LoRA rank that it was started for.
-        checked: The parity of every adapter that it was asked for, by what was compared.
+        checked: The parity of every adapter that it was asked for, by what was compared. Another start checks again.
     """
 
     llm: Any
@@ -158,18 +160,19 @@ class VllmEngine:
         if adapter is None:
             return self.server(0), None
         check_adapter(adapter)
+        digest = _digest(adapter)
         kept = parity.load(adapter)
         if kept is None:
-            kept = _reference(self._base, adapter, prompts)
+            kept = _reference(self._base, adapter, digest, prompts)
         server = self.server(int(json.loads((adapter / SETTINGS).read_text(encoding="utf-8"))["r"]))
-        digest, request = value_key([_digest(adapter), kept]), lora_request(adapter)
-        if digest not in server.checked:
+        compared, request = value_key([digest, kept]), lora_request(adapter, digest)
+        if compared not in server.checked:
 
             def score(ids: Sequence[Sequence[int]], with_adapter: bool) -> list[list[float]]:
                 return _token_logprobs(server.llm, ids, request if with_adapter else None)
 
             found = parity.check(kept, score, self._options.parity_tolerance, f"adapter {adapter}")
-            server.checked[digest] = found
+            server.checked[compared] = found
             logger.info("vLLM computes adapter %s as transformers does: %s", adapter, parity.record(found))
         return server, request
 
@@ -289,11 +292,11 @@ def _digest(adapter: Path) -> str:
     return value_key([content_digest(adapter / WEIGHTS), content_digest(adapter / SETTINGS)])
 
 
-def lora_request(adapter: Path) -> Any:
-    """What asks vLLM for an adapter, named by its content."""
+def lora_request(adapter: Path, digest: str | None = None) -> Any:
+    """What asks vLLM for an adapter, named by its content, which is read unless its digest is given."""
     from vllm.lora.request import LoRARequest
 
-    digest = _digest(adapter)
+    digest = digest or _digest(adapter)
     return LoRARequest(lora_name=digest, lora_int_id=derive_seed("adapter", digest) + 1, lora_path=str(adapter))
 
 
@@ -313,14 +316,17 @@ def _token_logprobs(llm: Any, ids: Sequence[Sequence[int]], request: Any) -> lis
     ]
 
 
-def _reference(base: Base, adapter: Path, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
-    """What transformers gives an adapter that was trained elsewhere, on its own replies to a probe's prompts.
+def _reference(base: Base, adapter: Path, digest: str, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """What transformers gives an adapter that was trained elsewhere, on its own replies to its first probe's prompts.
 
-    It costs loading the base once more.
+    It costs loading the base and starting vLLM once more, so it is made once a process.
     """
     from lang_persona.engines.transformers_engine import applied
     from lang_persona.residency import untouched
 
-    resident = lease(base)
-    with untouched(resident.model), applied(resident.model, adapter) as model:
-        return parity.of_adapter(model, parity.replies(model, prompts))
+    key = value_key([base.model_dump(mode="json"), digest])
+    if key not in _REFERENCES:
+        resident = lease(base)
+        with untouched(resident.model), applied(resident.model, adapter) as model:
+            _REFERENCES[key] = parity.of_adapter(model, parity.replies(model, prompts))
+    return _REFERENCES[key]

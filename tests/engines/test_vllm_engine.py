@@ -119,6 +119,19 @@ def test_samples_depend_on_the_prompt_and_not_on_its_place(llm):
     assert forwards[3] != forwards[0], "the same prompt asked twice is drawn anew"
 
 
+def test_greedy_samples_are_all_the_one_that_there_is(llm, monkeypatch):
+    ours = engine()
+    prompts = asked(ours.tokenizer, *TEXTS)
+    drawn = ours.generate(prompts, 3, GREEDY, 0, None)
+    assert drawn == [row * 3 for row in ours.generate(prompts, 1, GREEDY, 0, None)]
+    release()
+    plain, completed = TransformersEngine(lease(BASE), 3), []
+    complete = plain._complete
+    monkeypatch.setattr(plain, "_complete", lambda model, *rest: completed.append(rest) or complete(model, *rest))
+    assert plain.generate(prompts, 3, GREEDY, 0, None) == drawn
+    assert len(completed) == 1, "each prompt is completed once"
+
+
 def test_one_start_serves_all_adapters_and_what_comes_next_gets_the_memory(llm, adapters):
     ours = engine(vllm_run={"max_lora_rank": 16})
     prompts = asked(ours.tokenizer, TEXTS[0])

@@ -51,7 +51,7 @@ class TextEngine(Protocol):
 
         Args:
             prompts: Token ids of every prompt.
-            samples: Completions a prompt.
+            samples: Completions a prompt; at temperature 0 one is drawn and stands for all.
             sampling: Temperature and the like.
             seed: Fixes the samples, together with what else a batch holds.
             adapter: The adapter to apply, or None for the base alone.

@@ -64,8 +64,9 @@ class TransformersEngine:
                 raise ValueError(f"{len(prompts)} prompts with interventions for {len(steering)}")
             check_interventions(self._resident.model, steering)
         # Prompts of a length share batches, so little is padding; results go back by their place.
+        different = samples if sampling.temperature else min(samples, 1)
         work = sorted(
-            ((place, sample) for place in range(len(prompts)) for sample in range(samples)),
+            ((place, sample) for place in range(len(prompts)) for sample in range(different)),
             key=lambda item: (len(prompts[item[0]]), item),
         )
         done: dict[tuple[int, int], Completion] = {}
@@ -80,7 +81,7 @@ class TransformersEngine:
                 done.update(zip(batch, completions, strict=True))
                 bar.update(len(batch))
         bar.close()
-        return [[done[place, sample] for sample in range(samples)] for place in range(len(prompts))]
+        return [[done[place, sample % different] for sample in range(samples)] for place in range(len(prompts))]
 
     def score_labels(
         self, prompts: Sequence[Sequence[int]], candidates: Sequence[Sequence[int]], adapter: Path | None

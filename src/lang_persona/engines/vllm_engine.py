@@ -102,14 +102,13 @@ class VllmEngine:
         from vllm import SamplingParams
 
         occurrences: Counter[tuple[int, ...]] = Counter()
-        asked = []
+        greedy, asked = sampling.temperature == 0, []
         for ids in prompts:
             own = derive_seed(seed, "sampling", *ids, occurrences[tuple(ids)])
             occurrences[tuple(ids)] += 1
-            greedy = sampling.temperature == 0
             asked.append(
                 SamplingParams(
-                    n=samples,
+                    n=1 if greedy else samples,
                     temperature=sampling.temperature,
                     top_p=1.0 if greedy else sampling.top_p,
                     top_k=0 if greedy else sampling.top_k,
@@ -125,7 +124,8 @@ class VllmEngine:
                 )
             )
         outputs = server.llm.generate(_tokens(prompts), asked, lora_request=request, use_tqdm=True)
-        return [[self._completion(one) for one in sorted(out.outputs, key=lambda one: one.index)] for out in outputs]
+        drawn = [[self._completion(one) for one in sorted(out.outputs, key=lambda one: one.index)] for out in outputs]
+        return [row * samples for row in drawn] if greedy else drawn
 
     def score_labels(
         self, prompts: Sequence[Sequence[int]], candidates: Sequence[Sequence[int]], adapter: Path | None

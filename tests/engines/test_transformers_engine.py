@@ -214,6 +214,50 @@ def test_an_adapter_is_applied_and_taken_off_again(resident, adapter):
         assert row != pytest.approx(bare, abs=1e-2)
 
 
+def fits(monkeypatch, engine, name, most):
+    """Let a pass of more than so many prompts fill the GPU; the numbers of prompts that were tried."""
+    import torch
+
+    tried, plain = [], getattr(engine, name)
+
+    def bounded(model, asked, *rest):
+        tried.append(len(asked))
+        if len(asked) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return plain(model, asked, *rest)
+
+    monkeypatch.setattr(engine, name, bounded)
+    return tried
+
+
+def test_label_scores_that_do_not_fit_the_gpu_are_made_in_smaller_batches(resident, adapter, monkeypatch, caplog):
+    asked = prompts(resident, *QUESTIONS, *QUESTIONS[::-1], "Hello")
+    candidates = [[5 + place, 6] for place in range(9)]
+    engine = TransformersEngine(resident, 8)
+    right = engine.score_labels(asked, candidates, adapter)
+    tried = fits(monkeypatch, engine, "_last_of_padded", 3)
+    for row, other in zip(engine.score_labels(asked, candidates, adapter), right, strict=True):
+        assert row == pytest.approx(other, abs=1e-4)
+    assert tried == [8, 4, 2, 2, 2, 2, 1]
+    assert "8 prompts at once do not fit the GPU; 4 from here" in caplog.text
+
+
+@pytest.mark.parametrize("with_adapter", [False, True])
+def test_what_does_not_fit_the_gpu_is_told_with_the_remedy(adapter, monkeypatch, with_adapter):
+    given = adapter if with_adapter else None
+    base = Base(path="data/01_raw/pilot/model", dtype="float32")
+    engine = TransformersEngine(lease(base), 4)
+    asked = prompts(lease(base), *QUESTIONS)
+    fits(monkeypatch, engine, "_last_of_padded", 0)
+    with pytest.raises(UserError, match=r"memory is full \(CUDA out of memory\)\. Lower the batch_size"):
+        engine.score_labels(asked, [[5]] * 4, given)
+    engine = TransformersEngine(lease(base), 4)
+    tried = fits(monkeypatch, engine, "_complete", 3)
+    with pytest.raises(UserError, match=r"memory is full \(CUDA out of memory\)\. Lower the batch_size"):
+        engine.generate(asked, 1, SAMPLED, 0, given)
+    assert tried == [4], "halved, the batch would draw from another random stream"
+
+
 def test_prompts_without_candidates_of_their_own_are_refused(resident):
     with pytest.raises(ValueError, match="2 prompts with candidates for 1"):
         TransformersEngine(resident, 1).score_labels(prompts(resident, "a", "b"), [[1]], None)

@@ -1,8 +1,8 @@
 """What vLLM's own process takes of this project: a watch on the process that started it.
 
-vLLM's process waits for requests for ever when whoever started it is killed, and keeps the card full. It is told to look
-up :data:`EXTENSION` before it loads the model, and looking it up starts the watch. Importing this module does not: a
-forked process has it from its parent and would not import it again.
+vLLM's process waits for requests for ever when whoever started it is killed, and keeps the card full. It is told to
+look up :data:`EXTENSION` before it loads the model, and looking it up starts the watch. Importing this module does not:
+a forked process has it from its parent and would not import it again.
 """
 
 import os

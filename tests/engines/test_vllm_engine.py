@@ -244,12 +244,22 @@ def test_without_vllm_the_message_says_how_to_get_it(monkeypatch):
     release()
 
 
-def test_a_start_that_fails_is_one_message(llm, monkeypatch):
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("Engine core initialization failed.", "The usual causes: a card that is not free"),
+        (
+            "1 validation error for VllmConfig\nValue error, Model Runner V2 does not yet support: dual batch overlap",
+            "dual batch overlap.*VLLM_USE_V2_MODEL_RUNNER=0",
+        ),
+    ],
+)
+def test_a_start_that_fails_is_one_message(llm, monkeypatch, reason, told):
     def fails(self, **_):
-        raise RuntimeError("Engine core initialization failed.")
+        raise RuntimeError(reason)
 
     monkeypatch.setattr(llm, "__init__", fails)
-    with pytest.raises(UserError, match="did not start"):
+    with pytest.raises(UserError, match=rf"(?s)did not start.*{told}"):
         engine().generate([[1]], 1, GREEDY, 0, None)
 
 

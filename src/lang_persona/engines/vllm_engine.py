@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 #: Candidates that vLLM scores in one request.
 MOST_CANDIDATES = 128
+#: Whether vLLM takes its newer runner; what is set outside stands.
+RUNNER = "VLLM_USE_V2_MODEL_RUNNER"
 #: What transformers gives adapters from elsewhere, by base and adapter.
 _REFERENCES: dict[str, dict[str, Any]] = {}
 
@@ -215,7 +217,7 @@ def _start(base: Base, options: VllmOptions, rank: int) -> Any:
     logger.info("Starting vLLM for %s, LoRA of rank up to %d", base.path or base.name, rank)
     os.environ["VLLM_NO_USAGE_STATS"] = "1"
     os.environ["VLLM_USE_FLASHINFER_SAMPLER"] = "0"  # it knows no seeds of single requests
-    os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "1")  # the older one draws a request's own seed by itself, slowly
+    os.environ.setdefault(RUNNER, "1")  # the older one draws a request's own seed by itself, slowly
     os.environ[STARTER] = str(os.getpid())
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     if run.cache is not None:
@@ -252,10 +254,16 @@ def _start(base: Base, options: VllmOptions, rank: int) -> Any:
         with _classes_looked_at_here():
             llm = LLM(**{key: value for key, value in arguments.items() if value is not None})
     except Exception as error:  # vLLM raises whatever its parts do, and the cause stands in its own process's log
-        raise UserError(
-            f"vLLM did not start for {arguments['model']}: {str(error)[:300]}. Its own messages stand above. The usual "
-            "causes: a card that is not free, too little memory (engine.vllm_run.gpu_memory_utilization, "
+        causes = (
+            "The usual causes: a card that is not free, too little memory (engine.vllm_run.gpu_memory_utilization, "
             "engine.max_model_len), an incomplete model"
+        )
+        if "Model Runner V2" in str(error):
+            causes = (
+                f"Leave out that option, or set the environment variable {RUNNER}=0 for vLLM's older, slower runner"
+            )
+        raise UserError(
+            f"vLLM did not start for {arguments['model']}: {str(error)[:300]}. Its own messages stand above. {causes}"
         ) from error
     logger.info("vLLM is ready after %.1f s", time.perf_counter() - started)
     return llm

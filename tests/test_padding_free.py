@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from transformers import Qwen2Config, Qwen2ForCausalLM  # noqa: E402
+from transformers import Gemma2Config, Gemma2ForCausalLM, Qwen2Config, Qwen2ForCausalLM  # noqa: E402
 
 from lang_persona import attention, completion_loss, fast_lora, parity, training  # noqa: E402
 from lang_persona.attention import SDPA_BLOCKS, SDPA_PADDED, TORCH_VARLEN  # noqa: E402
@@ -148,6 +148,58 @@ def test_torch_varlen_on_a_gpu_is_near_the_padded_path(rows, pilot_tokenizer):
     assert ours == pytest.approx(loss, rel=1e-2)
     for name, gradient in gradients.items():
         assert float((our_gradients[name] - gradient).norm() / gradient.norm()) < 0.05, name
+
+
+CUDA = torch.device("cuda")
+
+
+@pytest.fixture
+def all_right(monkeypatch):
+    """Every backend passes its trial."""
+    attention._probe.cache_clear()
+    monkeypatch.setattr(attention, "_trial_error", lambda *_: 0.0)
+    yield
+    attention._probe.cache_clear()
+
+
+def capped_model():
+    """Attention with a soft cap, which few backends know."""
+    torch.manual_seed(3)
+    sizes = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "head_dim": 8}
+    config = Gemma2Config(**sizes, num_attention_heads=4, num_key_value_heads=2, attn_logit_softcapping=0.5)
+    return Gemma2ForCausalLM(config).requires_grad_(False).eval()
+
+
+def test_a_model_gets_attention_that_knows_what_its_scores_need(all_right, monkeypatch):
+    capped = capped_model()
+    assert attention.choose_backend(small_model(), CUDA) == attention.FLASH_3
+    assert attention.choose_backend(capped, CUDA) == attention.FLEX
+    assert attention.choose_backend(capped) == attention.EAGER_PADDED
+    monkeypatch.setattr(type(capped), "_supports_flex_attn", False)
+    assert attention.choose_backend(capped, CUDA) == attention.EAGER_PADDED
+
+
+def test_a_model_that_caps_its_scores_runs_padded_as_it_does_by_itself():
+    capped, ids = capped_model(), torch.arange(12)[None]
+    expected = capped(ids).logits
+    with attention.attention(capped, attention.choose_backend(capped)):
+        torch.testing.assert_close(capped(ids).logits, expected)
+    assert capped.config._attn_implementation == "eager"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_padding_on_a_gpu_is_a_warning(monkeypatch, caplog, known):
+    monkeypatch.setattr(attention, "_trial_error", lambda *_: 1.0)
+    monkeypatch.setattr(Qwen2ForCausalLM, "_supports_attention_backend", known)
+    attention._probe.cache_clear()
+    assert attention.choose_backend(small_model(), CUDA) == SDPA_PADDED
+    attention._probe.cache_clear()
+    (warned,) = (one for one in caplog.records if "padded" in one.getMessage())
+    assert warned.levelname == "WARNING"
+    assert "Qwen2ForCausalLM without padding. Batches are padded (sdpa_padded), which is slower" in warned.getMessage()
+    caplog.clear()
+    assert attention.choose_backend(small_model()) == SDPA_PADDED
+    assert not caplog.records
 
 
 def test_the_head_in_slices_equals_the_head_at_once(monkeypatch):

@@ -43,7 +43,13 @@ FLEX = Backend("flex_attention", "flex_attention", True)
 #: Rows end to end under a block-diagonal mask: work grows with the square of the batch. For equality tests on a CPU.
 SDPA_BLOCKS = Backend("sdpa_blocks", "sdpa", True)
 SDPA_PADDED = Backend("sdpa_padded", "sdpa", False)
+EAGER_PADDED = Backend("eager_padded", "eager", False)
 CANDIDATES = (FLASH_3, FLASH_2, TORCH_VARLEN, FLEX)
+
+
+def padded(model: Any) -> Backend:
+    """What works wherever the model does, in padded batches."""
+    return SDPA_PADDED if model._supports_sdpa else EAGER_PADDED
 
 
 def choose_backend(model: Any, device: Any = None) -> Backend:
@@ -57,14 +63,26 @@ def choose_backend(model: Any, device: Any = None) -> Backend:
     config = model.config.get_text_config()
     heads = config.num_attention_heads
     head_size = getattr(config, "head_dim", None) or config.hidden_size // heads
-    if device.type != "cuda" or not model._supports_attention_backend:
-        return SDPA_PADDED
-    return _probe(str(device), str(model.dtype).removeprefix("torch."), head_size)
+    if device.type != "cuda":
+        return padded(model)
+    candidates = CANDIDATES
+    if not model._supports_sdpa:  # it caps scores or has sinks, which the small model of the trial has not
+        candidates = (FLEX,) if model._supports_flex_attn else ()
+    found = None
+    if model._supports_attention_backend:
+        found = _probe(str(device), str(model.dtype).removeprefix("torch."), head_size, candidates)
+    if found is None:
+        logger.warning(
+            "Attention: nothing here computes %s without padding. Batches are padded (%s), which is slower",
+            type(model).__name__,
+            padded(model).name,
+        )
+    return found or padded(model)
 
 
 @lru_cache
-def _probe(device: str, dtype: str, head_size: int) -> Backend:
-    for backend in CANDIDATES:
+def _probe(device: str, dtype: str, head_size: int, candidates: tuple[Backend, ...]) -> Backend | None:
+    for backend in candidates:
         try:
             error = _trial_error(backend, device, dtype, head_size)
         except Exception as reason:  # whatever a missing or unfit library raises, the next one is tried
@@ -74,7 +92,7 @@ def _probe(device: str, dtype: str, head_size: int) -> Backend:
             logger.info("Attention: %s", backend.name)
             return backend
         logger.warning("Attention: %s is off by %.2g here and is not used", backend.name, error)
-    return SDPA_PADDED
+    return None
 
 
 def _trial_error(backend: Backend, device: str, dtype: str, head_size: int) -> float:

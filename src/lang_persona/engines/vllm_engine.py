@@ -259,9 +259,7 @@ def _start(base: Base, options: VllmOptions, rank: int) -> Any:
             "engine.max_model_len), an incomplete model"
         )
         if "Model Runner V2" in str(error):
-            causes = (
-                f"Leave out that option, or set the environment variable {RUNNER}=0 for vLLM's older, slower runner"
-            )
+            causes = f"Leave that option out, or set the environment variable {RUNNER}=0: vLLM's older, slower runner"
         raise UserError(
             f"vLLM did not start for {arguments['model']}: {str(error)[:300]}. Its own messages stand above. {causes}"
         ) from error

@@ -1,16 +1,21 @@
 """Generation on the pilot model: what a completion depends on, and errors about adapters."""
 
+import copy
+from contextlib import contextmanager
+
 import pytest
 
 pytest.importorskip("torch")
 
-from lang_persona.attention import SDPA_BLOCKS
+from lang_persona.attention import SDPA_BLOCKS, SDPA_PADDED
 from lang_persona.chat import prompt_ids
 from lang_persona.engines import transformers_engine
 from lang_persona.engines.transformers_engine import TransformersEngine
 from lang_persona.environments import Base
 from lang_persona.errors import UserError
-from lang_persona.residency import fingerprint, lease, release
+from lang_persona.fast_lora import fused_lora
+from lang_persona.models import load_model, load_tokenizer
+from lang_persona.residency import Resident, fingerprint, lease, release
 from lang_persona.steering import Steer
 from lang_persona.studies import Sampling
 
@@ -196,6 +201,44 @@ def test_prompts_laid_end_to_end_score_as_padded_ones_do(resident, adapter, monk
         assert row == pytest.approx(right, abs=1e-4)
     assert [len(rows) for rows in called] == [3, 1]
     assert fingerprint(resident.model) == before
+
+
+def scores_and_layers(resident, asked, adapter, **changed):
+    """Label scores in one array, and how many of the adapter's layers were fused."""
+    import numpy as np
+
+    layers = []
+
+    @contextmanager
+    def counted(model, wanted):
+        with fused_lora(model, changed.get("fused", wanted)) as count:
+            layers.append(count)
+            yield count
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transformers_engine, "fused_lora", counted)
+        if "backend" in changed:
+            patch.setattr(transformers_engine, "choose_backend", lambda model: changed["backend"])
+        scores = TransformersEngine(resident, 7).score_labels(asked, [list(range(0, 5000, 100))] * len(asked), adapter)
+    return np.array(scores), sum(layers)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_scores_in_bfloat16_as_a_gpu_makes_them_are_as_near_to_float32_as_plain_ones(adapter, device):
+    """Prompts end to end and fused layers, against padded batches and PEFT's own layers."""
+    base = Base(path="data/01_raw/pilot/model", dtype="bfloat16")
+    tokenizer, model = load_tokenizer(base), load_model(base, device)
+    exact, rounded = Resident(copy.deepcopy(model).float(), tokenizer), Resident(model, tokenizer)
+    asked = prompts(rounded, *QUESTIONS, *TEXTS, *(f"{text} {text}" for text in TEXTS))
+    plain = {"fused": False, "backend": SDPA_PADDED}
+    as_a_gpu = {"fused": True, "backend": SDPA_BLOCKS} if device == "cpu" else {}
+    right, _ = scores_and_layers(exact, asked, adapter, **plain)
+    padded, none_fused = scores_and_layers(rounded, asked, adapter, **plain)
+    ours, all_fused = scores_and_layers(rounded, asked, adapter, **as_a_gpu)
+    bare, _ = scores_and_layers(exact, asked, None, **plain)
+    assert (none_fused, all_fused) == (0, 2 * exact.model.config.num_hidden_layers)
+    error, allowed = (((found - right) ** 2).mean() ** 0.5 for found in (ours, padded))
+    assert 0 < error <= 1.5 * allowed < 0.1 * ((bare - right) ** 2).mean() ** 0.5
 
 
 def test_an_adapter_is_applied_and_taken_off_again(resident, adapter):

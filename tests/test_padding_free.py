@@ -10,7 +10,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from transformers import Gemma2Config, Gemma2ForCausalLM, Qwen2Config, Qwen2ForCausalLM  # noqa: E402
+from transformers import (  # noqa: E402
+    AttentionInterface,
+    AttentionMaskInterface,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+from transformers.masking_utils import eager_mask  # noqa: E402
+from transformers.models.gemma2 import modeling_gemma2 as gemma2  # noqa: E402
 
 from lang_persona import attention, completion_loss, fast_lora, parity, training  # noqa: E402
 from lang_persona.attention import SDPA_BLOCKS, SDPA_PADDED, TORCH_VARLEN  # noqa: E402
@@ -211,6 +220,24 @@ def test_a_model_gets_attention_that_knows_what_its_scores_need(all_right, monke
     assert attention.choose_backend(capped) == attention.EAGER_PADDED
     monkeypatch.setattr(type(capped), "_supports_flex_attn", False)
     assert attention.choose_backend(capped, CUDA) == attention.EAGER_PADDED
+    sinks = small_model()
+    monkeypatch.setattr(Qwen2ForCausalLM, "_supports_sdpa", False)
+    assert attention.choose_backend(sinks, CUDA) == attention.EAGER_PADDED
+
+
+def test_a_trial_has_the_soft_cap_of_the_model_that_it_is_for():
+    blocks = attention.Backend("eager_blocks", "eager", True)
+    assert attention._trial_error(blocks, "cpu", "float32", 16, True) < 1e-4
+    assert attention._trial_error(blocks, "cpu", "float32", 16, False) < 1e-4
+
+    def forgets_the_cap(*given, softcap=None, **more):
+        return eager(*given, **more)
+
+    eager = gemma2.eager_attention_forward
+    AttentionInterface.register("forgets", forgets_the_cap)
+    AttentionMaskInterface.register("forgets", eager_mask)
+    forgets = attention.Backend("forgets", "forgets", True)
+    assert attention._trial_error(forgets, "cpu", "float32", 16, True) > 0.05
 
 
 def test_a_model_that_caps_its_scores_runs_padded_as_it_does_by_itself():

@@ -43,7 +43,13 @@ FLEX = Backend("flex_attention", "flex_attention", True)
 #: Rows end to end under a block-diagonal mask: work grows with the square of the batch. For equality tests on a CPU.
 SDPA_BLOCKS = Backend("sdpa_blocks", "sdpa", True)
 SDPA_PADDED = Backend("sdpa_padded", "sdpa", False)
-CANDIDATES = (FLASH_3, FLASH_2, TORCH_VARLEN, FLEX)
+EAGER_PADDED = Backend("eager_padded", "eager", False)
+CANDIDATES: tuple[Backend, ...] = (FLASH_3, FLASH_2, TORCH_VARLEN, FLEX)
+
+
+def padded(model: Any) -> Backend:
+    """What works wherever the model does, in padded batches."""
+    return SDPA_PADDED if model._supports_sdpa else EAGER_PADDED
 
 
 def choose_backend(model: Any, device: Any = None) -> Backend:
@@ -57,16 +63,28 @@ def choose_backend(model: Any, device: Any = None) -> Backend:
     config = model.config.get_text_config()
     heads = config.num_attention_heads
     head_size = getattr(config, "head_dim", None) or config.hidden_size // heads
-    if device.type != "cuda" or not model._supports_attention_backend:
-        return SDPA_PADDED
-    return _probe(str(device), str(model.dtype).removeprefix("torch."), head_size)
+    if device.type != "cuda":
+        return padded(model)
+    candidates, capped = CANDIDATES, getattr(config, "attn_logit_softcapping", None) is not None
+    if not model._supports_sdpa:  # soft caps, or sinks, which no trial tells of
+        candidates = (FLEX,) if capped and model._supports_flex_attn else ()
+    found = None
+    if model._supports_attention_backend:
+        found = _probe(str(device), str(model.dtype).removeprefix("torch."), head_size, candidates, capped)
+    if found is None:
+        logger.warning(
+            "Attention: nothing here computes %s without padding. Batches are padded (%s), which is slower",
+            type(model).__name__,
+            padded(model).name,
+        )
+    return found or padded(model)
 
 
 @lru_cache
-def _probe(device: str, dtype: str, head_size: int) -> Backend:
-    for backend in CANDIDATES:
+def _probe(device: str, dtype: str, head_size: int, candidates: tuple[Backend, ...], capped: bool) -> Backend | None:
+    for backend in candidates:
         try:
-            error = _trial_error(backend, device, dtype, head_size)
+            error = _trial_error(backend, device, dtype, head_size, capped)
         except Exception as reason:  # whatever a missing or unfit library raises, the next one is tried
             logger.info("Attention: no %s here (%s: %.100s)", backend.name, type(reason).__name__, reason)
             continue
@@ -74,27 +92,41 @@ def _probe(device: str, dtype: str, head_size: int) -> Backend:
             logger.info("Attention: %s", backend.name)
             return backend
         logger.warning("Attention: %s is off by %.2g here and is not used", backend.name, error)
-    return SDPA_PADDED
+    return None
 
 
-def _trial_error(backend: Backend, device: str, dtype: str, head_size: int) -> float:
-    """Largest relative error of a small model's loss gradients, rows end to end, against one row after the other."""
+def _trial_error(backend: Backend, device: str, dtype: str, head_size: int, capped: bool) -> float:
+    """Largest relative error of a small model's loss gradients, rows end to end, against one row after the other.
+
+    Args:
+        backend: What is tried.
+        device: Where.
+        dtype: In which type.
+        head_size: Size of the heads.
+        capped: Whether attention scores have a soft cap.
+    """
     import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
+    from transformers import Gemma2Config, Gemma2ForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
+    sizes = {
+        "vocab_size": 64,
+        "hidden_size": 4 * head_size,
+        "intermediate_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    }
     with torch.random.fork_rng(), torch.enable_grad():
         torch.manual_seed(0)
-        config = Qwen2Config(
-            vocab_size=64,
-            hidden_size=4 * head_size,
-            intermediate_size=64,
-            num_hidden_layers=1,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-        )
-        model = Qwen2ForCausalLM(config).to(device, getattr(torch, dtype))
+        model = (
+            Gemma2ForCausalLM(
+                Gemma2Config(**sizes, head_dim=head_size, attn_logit_softcapping=0.5, initializer_range=0.2)
+            )
+            if capped
+            else Qwen2ForCausalLM(Qwen2Config(**sizes))
+        ).to(device, getattr(torch, dtype))
         rows = [torch.randint(0, 64, (length,), device=device) for length in (40, 7, 150)]
-        with attention(model, SDPA_PADDED):
+        with attention(model, padded(model)):
             expected = _gradients(model, [{"input_ids": row[None]} for row in rows])
         with attention(model, backend):
             ours = _gradients(model, [lay_end_to_end(rows)])

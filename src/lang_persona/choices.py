@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lang_persona.chat import prompt_ids, prompt_text, render, text_ids
-from lang_persona.engines import get_engine
+from lang_persona.engines import check_lengths, get_engine
 from lang_persona.environments import ENGINE, Base
 from lang_persona.errors import UserError
 from lang_persona.judges.base import UNPARSED
@@ -44,7 +44,8 @@ def run_choice_probe(
     items = build_items(config, questions)
     texts = [prompt_text(tokenizer, item.messages) for item in items]
     prompts = [text_ids(tokenizer, text) for text in texts]
-    _check_lengths(items, prompts, engine.longest)
+    names = [f"question {item.source_id} under persona {item.variables['persona']}" for item in items]
+    check_lengths(names, prompts, engine.longest)
     label_ids = label_tokens(tokenizer, items)
     candidates = [[label_ids[label] for label in item.labels] for item in items]
     scores = engine.score_labels(prompts, candidates, adapter)
@@ -104,15 +105,6 @@ def label_tokens(tokenizer: Any, items: Sequence[Item]) -> dict[str, int]:
                 f"tokenizer of {getattr(tokenizer, 'name_or_path', '?')!r}; name the choices differently"
             )
     return ids
-
-
-def _check_lengths(items: Sequence[Item], prompts: Sequence[Sequence[int]], longest: int | None) -> None:
-    for item, ids in zip(items, prompts, strict=True):
-        if longest is not None and len(ids) > longest:
-            raise UserError(
-                f"question {item.source_id} under persona {item.variables['persona']} is {len(ids)} tokens long, and "
-                f"the model reads {longest}: leave the question out or name a base with a longer context"
-            )
 
 
 def _choice(item: Item, logprobs: Sequence[float]) -> dict[str, Any]:

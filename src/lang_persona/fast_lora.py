@@ -39,6 +39,8 @@ def _fused_linear() -> Any:
 
     class FusedLinear(Linear):
         def forward(self, x: Any) -> Any:
+            if self.disable_adapters:
+                return self.base_layer(x)
             (name,) = self.active_adapters
             kind = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
             down, up, base = self.lora_A[name].weight, self.lora_B[name].weight, self.base_layer

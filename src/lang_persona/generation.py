@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lang_persona.chat import prompt_text, text_ids
-from lang_persona.engines import get_engine
+from lang_persona.engines import check_lengths, get_engine
 from lang_persona.environments import ENGINE, Base
 from lang_persona.probes import Item, build_items
 from lang_persona.seeds import derive_seed
@@ -29,6 +29,9 @@ def run_probe(
 
     Returns:
         Rows in the ``generations`` form, in the order of the items.
+
+    Raises:
+        UserError: A prompt with its new tokens is longer than the model allows.
     """
     engine = get_engine(ENGINE.validate_python(config["engine"]), Base.model_validate(config["base"]))
     tokenizer = engine.tokenizer
@@ -39,6 +42,8 @@ def run_probe(
     seed = derive_seed(config["seed"], "generate", row["study"], row["probe"])
     texts = [prompt_text(tokenizer, item.messages) for item in items]
     prompts = [text_ids(tokenizer, text) for text in texts]
+    names = [f"the prompt of item {item.item_id}" for item in items]
+    check_lengths(names, prompts, engine.longest, sampling.max_new_tokens)
     if intervene is None:
         drawn = engine.generate(prompts, config["samples"], sampling, seed, adapter)
     else:

@@ -11,11 +11,19 @@ REMEDY = (
     "there, set training.gradient_checkpointing, hold the base in four bits (quantize: nf4), or end what else runs on "
     "the GPU (docs/gpu_pod.md)"
 )
+#: What to do when a probe does not fit.
+PROBE_REMEDY = (
+    "Lower the batch_size of engine or scoring_engine (parameters.yml), hold the base in four bits (quantize: nf4), or "
+    "end what else runs on the GPU"
+)
 
 
 @contextmanager
-def memory_errors_named() -> Iterator[None]:
+def memory_errors_named(remedy: str = REMEDY) -> Iterator[None]:
     """Turn a full GPU into a message that says what to do.
+
+    Args:
+        remedy: What to do.
 
     Raises:
         UserError: The GPU's memory was not enough.
@@ -25,4 +33,4 @@ def memory_errors_named() -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise UserError(f"the GPU's memory is full ({str(error).partition('.')[0]}). {REMEDY}") from error
+        raise UserError(f"the GPU's memory is full ({str(error).partition('.')[0]}). {remedy}") from error

@@ -108,7 +108,7 @@ def save(kept: dict[str, Any], adapter: Path) -> None:
 
 
 def record(found: Parity) -> dict[str, Any]:
-    """A comparison as rows of completions keep it."""
+    """A comparison as the log says it."""
     return {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(found).items()}
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lang_persona import parity, sharding
-from lang_persona.attention import SDPA_PADDED, attention, choose_backend
+from lang_persona.attention import attention, choose_backend, padded
 from lang_persona.chat import Rendered, render
 from lang_persona.checkpoints import identity, newest, save_every
 from lang_persona.errors import UserError
@@ -156,7 +156,7 @@ def train_adapter(
         fast.close()
         _save(trainer, folder, kind)
         if recipe.method == "lora":
-            with attention(model, SDPA_PADDED):
+            with attention(model, padded(model)):
                 kept = parity.of_adapter(trainer.model.eval(), [row.ids for row in rows])
             if sharding.is_first():
                 parity.save(kept, folder)

@@ -25,6 +25,8 @@ class SamplingParams:
         self.__dict__ = {"n": 1, "seed": None, "prompt_logprobs": None, "logprob_token_ids": None} | _known(
             "SamplingParams", given
         )
+        if given.get("temperature") == 0 and self.n > 1:
+            raise ValueError(f"n must be 1 when using greedy sampling, got {self.n}.")
 
 
 class LoRARequest:

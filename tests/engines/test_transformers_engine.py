@@ -1,16 +1,21 @@
 """Generation on the pilot model: what a completion depends on, and errors about adapters."""
 
+import copy
+from contextlib import contextmanager
+
 import pytest
 
 pytest.importorskip("torch")
 
-from lang_persona.attention import SDPA_BLOCKS
+from lang_persona.attention import SDPA_BLOCKS, SDPA_PADDED
 from lang_persona.chat import prompt_ids
 from lang_persona.engines import transformers_engine
 from lang_persona.engines.transformers_engine import TransformersEngine
 from lang_persona.environments import Base
 from lang_persona.errors import UserError
-from lang_persona.residency import fingerprint, lease, release
+from lang_persona.fast_lora import fused_lora
+from lang_persona.models import load_model, load_tokenizer
+from lang_persona.residency import Resident, fingerprint, lease, release
 from lang_persona.steering import Steer
 from lang_persona.studies import Sampling
 
@@ -198,6 +203,44 @@ def test_prompts_laid_end_to_end_score_as_padded_ones_do(resident, adapter, monk
     assert fingerprint(resident.model) == before
 
 
+def scores_and_layers(resident, asked, adapter, **changed):
+    """Label scores in one array, and how many of the adapter's layers were fused."""
+    import numpy as np
+
+    layers = []
+
+    @contextmanager
+    def counted(model, wanted):
+        with fused_lora(model, changed.get("fused", wanted)) as count:
+            layers.append(count)
+            yield count
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transformers_engine, "fused_lora", counted)
+        if "backend" in changed:
+            patch.setattr(transformers_engine, "choose_backend", lambda model: changed["backend"])
+        scores = TransformersEngine(resident, 7).score_labels(asked, [list(range(0, 5000, 100))] * len(asked), adapter)
+    return np.array(scores), sum(layers)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def test_scores_in_bfloat16_as_a_gpu_makes_them_are_as_near_to_float32_as_plain_ones(adapter, device):
+    """Prompts end to end and fused layers, against padded batches and PEFT's own layers."""
+    base = Base(path="data/01_raw/pilot/model", dtype="bfloat16")
+    tokenizer, model = load_tokenizer(base), load_model(base, device)
+    exact, rounded = Resident(copy.deepcopy(model).float(), tokenizer), Resident(model, tokenizer)
+    asked = prompts(rounded, *QUESTIONS, *TEXTS, *(f"{text} {text}" for text in TEXTS))
+    plain = {"fused": False, "backend": SDPA_PADDED}
+    as_a_gpu = {"fused": True, "backend": SDPA_BLOCKS} if device == "cpu" else {}
+    right, _ = scores_and_layers(exact, asked, adapter, **plain)
+    padded, none_fused = scores_and_layers(rounded, asked, adapter, **plain)
+    ours, all_fused = scores_and_layers(rounded, asked, adapter, **as_a_gpu)
+    bare, _ = scores_and_layers(exact, asked, None, **plain)
+    assert (none_fused, all_fused) == (0, 2 * exact.model.config.num_hidden_layers)
+    error, allowed = (((found - right) ** 2).mean() ** 0.5 for found in (ours, padded))
+    assert 0 < error <= 1.5 * allowed < 0.1 * ((bare - right) ** 2).mean() ** 0.5
+
+
 def test_an_adapter_is_applied_and_taken_off_again(resident, adapter):
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
@@ -212,6 +255,50 @@ def test_an_adapter_is_applied_and_taken_off_again(resident, adapter):
     for row, bare, ids in zip(on, before, asked, strict=True):
         assert row == pytest.approx(by_hand(other, ids, [5, 6, 7]), abs=1e-4)
         assert row != pytest.approx(bare, abs=1e-2)
+
+
+def fits(monkeypatch, engine, name, most):
+    """Let a pass of more than so many prompts fill the GPU; the numbers of prompts that were tried."""
+    import torch
+
+    tried, plain = [], getattr(engine, name)
+
+    def bounded(model, asked, *rest):
+        tried.append(len(asked))
+        if len(asked) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        return plain(model, asked, *rest)
+
+    monkeypatch.setattr(engine, name, bounded)
+    return tried
+
+
+def test_label_scores_that_do_not_fit_the_gpu_are_made_in_smaller_batches(resident, adapter, monkeypatch, caplog):
+    asked = prompts(resident, *QUESTIONS, *QUESTIONS[::-1], "Hello")
+    candidates = [[5 + place, 6] for place in range(9)]
+    engine = TransformersEngine(resident, 8)
+    right = engine.score_labels(asked, candidates, adapter)
+    tried = fits(monkeypatch, engine, "_last_of_padded", 3)
+    for row, other in zip(engine.score_labels(asked, candidates, adapter), right, strict=True):
+        assert row == pytest.approx(other, abs=1e-4)
+    assert tried == [8, 4, 2, 2, 2, 2, 1]
+    assert "8 prompts at once do not fit the GPU; 4 from here" in caplog.text
+
+
+@pytest.mark.parametrize("with_adapter", [False, True])
+def test_what_does_not_fit_the_gpu_is_told_with_the_remedy(adapter, monkeypatch, with_adapter):
+    given = adapter if with_adapter else None
+    base = Base(path="data/01_raw/pilot/model", dtype="float32")
+    engine = TransformersEngine(lease(base), 4)
+    asked = prompts(lease(base), *QUESTIONS)
+    fits(monkeypatch, engine, "_last_of_padded", 0)
+    with pytest.raises(UserError, match=r"memory is full \(CUDA out of memory\)\. Lower the batch_size"):
+        engine.score_labels(asked, [[5]] * 4, given)
+    engine = TransformersEngine(lease(base), 4)
+    tried = fits(monkeypatch, engine, "_complete", 3)
+    with pytest.raises(UserError, match=r"memory is full \(CUDA out of memory\)\. Lower the batch_size"):
+        engine.generate(asked, 1, SAMPLED, 0, given)
+    assert tried == [4], "halved, the batch would draw from another random stream"
 
 
 def test_prompts_without_candidates_of_their_own_are_refused(resident):

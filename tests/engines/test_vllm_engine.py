@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from importlib import import_module
 from types import ModuleType
 
@@ -16,9 +17,9 @@ pytest.importorskip("torch")
 
 from lang_persona import parity, training
 from lang_persona.chat import prompt_ids
-from lang_persona.engines import get_engine, vllm_worker
+from lang_persona.engines import get_engine, vllm_engine, vllm_worker
 from lang_persona.engines.transformers_engine import TransformersEngine
-from lang_persona.engines.vllm_worker import STARTER, EndsWithItsStarter
+from lang_persona.engines.vllm_worker import EXTENSION, STARTER
 from lang_persona.environments import Base, VllmOptions
 from lang_persona.errors import UserError
 from lang_persona.residency import lease, release
@@ -58,6 +59,7 @@ def adapters(tmp_path_factory):
 
 @pytest.fixture
 def llm(monkeypatch):
+    monkeypatch.setattr(vllm_engine, "_REFERENCES", {})
     yield fake_vllm.install(monkeypatch)
     release()
 
@@ -115,6 +117,19 @@ def test_samples_depend_on_the_prompt_and_not_on_its_place(llm):
     assert ours.generate(prompts[2::-1], 2, SAMPLED, 3, None) == forwards[2::-1]
     assert ours.generate(prompts[:3], 2, SAMPLED, 4, None) != forwards[:3]
     assert forwards[3] != forwards[0], "the same prompt asked twice is drawn anew"
+
+
+def test_greedy_samples_are_all_the_one_that_there_is(llm, monkeypatch):
+    ours = engine()
+    prompts = asked(ours.tokenizer, *TEXTS)
+    drawn = ours.generate(prompts, 3, GREEDY, 0, None)
+    assert drawn == [row * 3 for row in ours.generate(prompts, 1, GREEDY, 0, None)]
+    release()
+    plain, completed = TransformersEngine(lease(BASE), 3), []
+    complete = plain._complete
+    monkeypatch.setattr(plain, "_complete", lambda model, *rest: completed.append(rest) or complete(model, *rest))
+    assert plain.generate(prompts, 3, GREEDY, 0, None) == drawn
+    assert len(completed) == 1, "each prompt is completed once"
 
 
 def test_one_start_serves_all_adapters_and_what_comes_next_gets_the_memory(llm, adapters):
@@ -189,6 +204,24 @@ def test_an_adapter_from_elsewhere_is_compared_on_its_own_replies(llm, adapters,
     assert drawn[0][0].text.startswith(WORDS["cats"][1])
 
 
+def test_an_adapter_from_elsewhere_is_asked_with_transformers_once_for_all_probes(llm, adapters, tmp_path, monkeypatch):
+    foreign = shutil.copytree(adapters["rain"], tmp_path / "foreign")
+    (foreign / parity.FILE).unlink()
+    read, digest = [], vllm_engine.content_digest
+    monkeypatch.setattr(vllm_engine, "content_digest", lambda path: read.append(path.name) or digest(path))
+    ours = engine()
+    for probe, text in enumerate(TEXTS, 1):
+        ours.generate(asked(ours.tokenizer, text), 1, GREEDY, 0, foreign)
+        assert len(llm.started) == 1, "vLLM was started again for the next probe"
+        compared = [request for _, params, request in llm.started[0].asked if not isinstance(params[0].seed, int)]
+        assert len(compared) == 2, "with the adapter and without, before the first probe"
+        assert read.count("adapter_model.safetensors") == probe
+    changed = shutil.copytree(foreign, tmp_path / "changed")
+    shutil.copy(adapters["cats"] / "adapter_model.safetensors", changed)
+    ours.generate(asked(ours.tokenizer, TEXTS[0]), 1, GREEDY, 0, changed)
+    assert len(llm.started) == 2
+
+
 def test_training_leaves_what_transformers_gives_its_rows(adapters):
     kept = parity.load(adapters["cats"])
     assert len(kept["ids"]) == 1  # four rows, all alike
@@ -211,12 +244,22 @@ def test_without_vllm_the_message_says_how_to_get_it(monkeypatch):
     release()
 
 
-def test_a_start_that_fails_is_one_message(llm, monkeypatch):
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("Engine core initialization failed.", "The usual causes: a card that is not free"),
+        (
+            "1 validation error for VllmConfig\nValue error, Model Runner V2 does not yet support: dual batch overlap",
+            "dual batch overlap.*VLLM_USE_V2_MODEL_RUNNER=0",
+        ),
+    ],
+)
+def test_a_start_that_fails_is_one_message(llm, monkeypatch, reason, told):
     def fails(self, **_):
-        raise RuntimeError("Engine core initialization failed.")
+        raise RuntimeError(reason)
 
     monkeypatch.setattr(llm, "__init__", fails)
-    with pytest.raises(UserError, match="did not start"):
+    with pytest.raises(UserError, match=rf"(?s)did not start.*{told}"):
         engine().generate([[1]], 1, GREEDY, 0, None)
 
 
@@ -228,7 +271,8 @@ def test_vllm_is_started_with_a_watch_on_this_process_and_the_runner_that_knows_
     monkeypatch.delenv("VLLM_USE_V2_MODEL_RUNNER", raising=False)
     engine().generate(asked(lease(BASE).tokenizer, TEXTS[0]), 1, GREEDY, 0, None)
     module, _, name = llm.started[-1].given["worker_extension_cls"].rpartition(".")
-    assert getattr(import_module(module), name) is EndsWithItsStarter
+    assert isinstance(getattr(import_module(module), name), type)
+    assert llm.started[-1].given["worker_extension_cls"] == EXTENSION
     assert os.environ[STARTER] == str(os.getpid())
     assert os.environ["VLLM_USE_V2_MODEL_RUNNER"] == "1"
 
@@ -255,21 +299,56 @@ def test_a_models_class_is_looked_at_here_where_cuda_is_at_work(llm, monkeypatch
     assert registry._run_in_subprocess(lambda: "here") == "in a process of its own"
 
 
-def test_vllms_process_ends_with_the_one_that_started_it(tmp_path):
+#: vLLM's part: a process that looks its extension up as vLLM does. Its number is printed by the one that starts it.
+STARTS_ANOTHER = f"""
+import multiprocessing, os, sys, time
+from importlib import import_module
+
+from {vllm_worker.__name__} import EXTENSION, STARTER
+
+
+def worker(number):
+    module, _, name = EXTENSION.rpartition(".")
+    getattr(import_module(module), name)
+    print(os.getpid(), flush=True)
+    time.sleep(120)
+
+
+if __name__ == "__main__":
+    os.environ[STARTER] = str(os.getpid())
+    multiprocessing.get_context(sys.argv[1]).Process(target=worker, args=(0,)).start()
+    time.sleep(120)
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_vllms_process_ends_with_the_one_that_started_it(tmp_path, method):
     """A killed run must leave the card free; a process that nobody has waited for yet has ended all the same."""
-    starter = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
-    worker = f"import time, {vllm_worker.__name__}; print('watching', flush=True); time.sleep(120)"
-    watching = subprocess.Popen(
-        [sys.executable, "-c", worker], env={**os.environ, STARTER: str(starter.pid)}, stdout=subprocess.PIPE, text=True
+    (tmp_path / "starts_another.py").write_text(STARTS_ANOTHER)
+    starter = subprocess.Popen(
+        [sys.executable, tmp_path / "starts_another.py", method], stdout=subprocess.PIPE, text=True
     )
+    worker = None
     try:
-        assert watching.stdout.readline() == "watching\n"
-        with pytest.raises(subprocess.TimeoutExpired):
-            watching.wait(2.5)
+        worker = int(starter.stdout.readline())
+        time.sleep(2.5)
+        assert vllm_worker.start_of(worker) is not None
         starter.kill()
-        assert watching.wait(20) == -signal.SIGKILL
+        give_up = time.monotonic() + 20
+        while vllm_worker.start_of(worker) is not None:
+            assert time.monotonic() < give_up
+            time.sleep(0.1)
     finally:
-        for process in (starter, watching):
-            process.kill()
-            process.wait()
-        watching.stdout.close()
+        starter.kill()
+        starter.wait()
+        starter.stdout.close()
+        if worker is not None and vllm_worker.start_of(worker) is not None:
+            os.kill(worker, signal.SIGKILL)
+
+
+def test_a_process_that_runs_vllm_itself_is_not_watched(monkeypatch):
+    monkeypatch.setenv(STARTER, str(os.getpid()))
+    monkeypatch.setattr(vllm_worker, "end_with", lambda pid: pytest.fail("it would wait for its own end"))
+    assert isinstance(vllm_worker.EndsWithItsStarter, type)
+    with pytest.raises(AttributeError, match="has no attribute 'Other'"):
+        vllm_worker.Other  # noqa: B018

@@ -109,7 +109,7 @@ def test_steering_is_decided_by_language_beside_case_and_coherence(kind):
 class Echo:
     """Says which prompt it was given and what was added to it."""
 
-    tokenizer = None
+    tokenizer, longest = None, None
 
     def __init__(self):
         self.calls = []

@@ -1,6 +1,6 @@
 """Engines: what runs a model for a probe."""
 
-from lang_persona.engines.base import Completion, TextEngine
+from lang_persona.engines.base import Completion, TextEngine, check_lengths
 from lang_persona.environments import Base, EngineOptions
 from lang_persona.residency import lease
 
@@ -16,4 +16,4 @@ def get_engine(options: EngineOptions, base: Base) -> TextEngine:
     return TransformersEngine(lease(base), batch_size=options.batch_size)
 
 
-__all__ = ["Completion", "TextEngine", "get_engine"]
+__all__ = ["Completion", "TextEngine", "check_lengths", "get_engine"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from lang_persona.errors import UserError
 from lang_persona.steering import Intervention, Positions
 from lang_persona.studies import Sampling
 
@@ -51,7 +52,7 @@ class TextEngine(Protocol):
 
         Args:
             prompts: Token ids of every prompt.
-            samples: Completions a prompt.
+            samples: Completions a prompt; at temperature 0 one is drawn and stands for all.
             sampling: Temperature and the like.
             seed: Fixes the samples, together with what else a batch holds.
             adapter: The adapter to apply, or None for the base alone.
@@ -78,3 +79,28 @@ class TextEngine(Protocol):
             log-softmax in float32.
         """
         ...
+
+
+def check_lengths(
+    names: Sequence[str], prompts: Sequence[Sequence[int]], longest: int | None, new_tokens: int = 0
+) -> None:
+    """Whether every prompt, and what is drawn behind it, is within what an engine reads.
+
+    Args:
+        names: What each prompt is, for the message.
+        prompts: Token ids of every prompt.
+        longest: Tokens that the engine reads at most; None where it does not say.
+        new_tokens: Most tokens that are drawn behind a prompt.
+
+    Raises:
+        UserError: A prompt is too long; names the first.
+    """
+    if longest is None:
+        return
+    for name, ids in zip(names, prompts, strict=True):
+        if len(ids) + new_tokens > longest:
+            behind = f", with up to {new_tokens} new ones behind it (sampling.max_new_tokens)" if new_tokens else ""
+            raise UserError(
+                f"{name} is {len(ids)} tokens long{behind}, and the model reads {longest}: leave it out, name a base "
+                "with a longer context, or raise engine.max_model_len where that is what says so"
+            )

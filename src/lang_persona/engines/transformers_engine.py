@@ -1,5 +1,7 @@
 """Generation and scoring with transformers on the resident base: batched, left-padded, one adapter at a time."""
 
+import gc
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -11,10 +13,13 @@ from lang_persona.engines.base import Completion
 from lang_persona.engines.nucleus import warpers
 from lang_persona.errors import UserError
 from lang_persona.fast_lora import fused_lora
+from lang_persona.memory import PROBE_REMEDY, memory_errors_named
 from lang_persona.residency import Resident, untouched
 from lang_persona.seeds import derive_seed
 from lang_persona.steering import Intervention, Positions, check_interventions, steered
 from lang_persona.studies import Sampling
+
+logger = logging.getLogger(__name__)
 
 
 class TransformersEngine:
@@ -54,7 +59,8 @@ class TransformersEngine:
 
         Raises:
             ValueError: Prompts and interventions are not as many.
-            UserError: The adapter or a steering vector is damaged or does not fit the base.
+            UserError: The adapter or a steering vector is damaged or does not fit the base, or a batch does not fit the
+                GPU's memory (a smaller one would draw other samples).
         """
         import torch
         from tqdm import tqdm
@@ -64,13 +70,20 @@ class TransformersEngine:
                 raise ValueError(f"{len(prompts)} prompts with interventions for {len(steering)}")
             check_interventions(self._resident.model, steering)
         # Prompts of a length share batches, so little is padding; results go back by their place.
+        different = samples if sampling.temperature else min(samples, 1)
         work = sorted(
-            ((place, sample) for place in range(len(prompts)) for sample in range(samples)),
+            ((place, sample) for place in range(len(prompts)) for sample in range(different)),
             key=lambda item: (len(prompts[item[0]]), item),
         )
         done: dict[tuple[int, int], Completion] = {}
         bar = tqdm(total=len(work), desc="completions", unit="row", leave=False)
-        with untouched(self._resident.model), applied(self._resident.model, adapter) as model, torch.inference_mode():
+        base = self._resident.model
+        with (
+            memory_errors_named(PROBE_REMEDY),
+            untouched(base),
+            applied(base, adapter) as model,
+            torch.inference_mode(),
+        ):
             for number, start in enumerate(range(0, len(work), self._batch_size)):
                 batch = work[start : start + self._batch_size]
                 torch.manual_seed(derive_seed(seed, "sampling", number))
@@ -80,16 +93,18 @@ class TransformersEngine:
                 done.update(zip(batch, completions, strict=True))
                 bar.update(len(batch))
         bar.close()
-        return [[done[place, sample] for sample in range(samples)] for place in range(len(prompts))]
+        return [[done[place, sample % different] for sample in range(samples)] for place in range(len(prompts))]
 
     def score_labels(
         self, prompts: Sequence[Sequence[int]], candidates: Sequence[Sequence[int]], adapter: Path | None
     ) -> list[list[float]]:
         """One forward pass a prompt; see :class:`lang_persona.engines.base.TextEngine`.
 
+        A batch that does not fit the GPU's memory is halved, and so are those behind it.
+
         Raises:
             ValueError: Prompts and candidates are not as many.
-            UserError: The adapter is damaged or does not fit the base.
+            UserError: The adapter is damaged or does not fit the base, or not even one prompt fits the GPU's memory.
         """
         import torch
         from tqdm import tqdm
@@ -104,13 +119,33 @@ class TransformersEngine:
         last = _last_of_rows if backend.padding_free else self._last_of_padded
         # A forward pass alone leaves nothing behind; the check reads every weight twice.
         checked = nullcontext() if adapter is None else untouched(base)
-        with checked, attention(base, backend), applied(base, adapter) as model, torch.inference_mode():
-            for start in range(0, len(work), self._batch_size):
-                batch = work[start : start + self._batch_size]
-                logits = last(model, [prompts[place] for place in batch])
-                scores = _label_logprobs(logits, [candidates[place] for place in batch])
-                done.update(zip(batch, scores, strict=True))
-                bar.update(len(batch))
+        size = self._batch_size
+        with (
+            memory_errors_named(PROBE_REMEDY),
+            checked,
+            attention(base, backend),
+            applied(base, adapter) as model,
+            torch.inference_mode(),
+        ):
+            while len(done) < len(work):
+                batch = work[len(done) : len(done) + size]
+                try:
+                    scores = _label_logprobs(
+                        last(model, [prompts[place] for place in batch]), [candidates[place] for place in batch]
+                    )
+                except torch.OutOfMemoryError:
+                    if len(batch) == 1:
+                        raise
+                    size = len(batch) // 2
+                    logger.warning(
+                        "Label scores: %d prompts at once do not fit the GPU; %d from here", len(batch), size
+                    )
+                else:
+                    done.update(zip(batch, scores, strict=True))
+                    bar.update(len(batch))
+                    continue
+                gc.collect()  # what the failed batch left, now that its error is forgotten
+                torch.cuda.empty_cache()
         bar.close()
         return [done[place] for place in range(len(prompts))]
 

@@ -20,7 +20,7 @@ from typing import Any
 from lang_persona import parity
 from lang_persona.datasets.folders import SETTINGS, WEIGHTS, check_adapter
 from lang_persona.engines.base import Completion
-from lang_persona.engines.vllm_worker import STARTER, EndsWithItsStarter
+from lang_persona.engines.vllm_worker import EXTENSION, STARTER
 from lang_persona.environments import Base, VllmOptions
 from lang_persona.errors import UserError
 from lang_persona.models import load_tokenizer
@@ -37,6 +37,10 @@ logger = logging.getLogger(__name__)
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 #: Candidates that vLLM scores in one request.
 MOST_CANDIDATES = 128
+#: Whether vLLM takes its newer runner; what is set outside stands.
+RUNNER = "VLLM_USE_V2_MODEL_RUNNER"
+#: What transformers gives adapters from elsewhere, by base and adapter.
+_REFERENCES: dict[str, dict[str, Any]] = {}
 
 
 @dataclass
@@ -46,7 +50,7 @@ class Server:
     Attributes:
         llm: The ``vllm.LLM``.
         rank: Largest LoRA rank that it was started for.
-        checked: The parity of every adapter that it was asked for, by what was compared.
+        checked: The parity of every adapter that it was asked for, by what was compared. Another start checks again.
     """
 
     llm: Any
@@ -100,14 +104,13 @@ class VllmEngine:
         from vllm import SamplingParams
 
         occurrences: Counter[tuple[int, ...]] = Counter()
-        asked = []
+        greedy, asked = sampling.temperature == 0, []
         for ids in prompts:
             own = derive_seed(seed, "sampling", *ids, occurrences[tuple(ids)])
             occurrences[tuple(ids)] += 1
-            greedy = sampling.temperature == 0
             asked.append(
                 SamplingParams(
-                    n=samples,
+                    n=1 if greedy else samples,
                     temperature=sampling.temperature,
                     top_p=1.0 if greedy else sampling.top_p,
                     top_k=0 if greedy else sampling.top_k,
@@ -123,7 +126,8 @@ class VllmEngine:
                 )
             )
         outputs = server.llm.generate(_tokens(prompts), asked, lora_request=request, use_tqdm=True)
-        return [[self._completion(one) for one in sorted(out.outputs, key=lambda one: one.index)] for out in outputs]
+        drawn = [[self._completion(one) for one in sorted(out.outputs, key=lambda one: one.index)] for out in outputs]
+        return [row * samples for row in drawn] if greedy else drawn
 
     def score_labels(
         self, prompts: Sequence[Sequence[int]], candidates: Sequence[Sequence[int]], adapter: Path | None
@@ -158,18 +162,19 @@ class VllmEngine:
         if adapter is None:
             return self.server(0), None
         check_adapter(adapter)
+        digest = _digest(adapter)
         kept = parity.load(adapter)
         if kept is None:
-            kept = _reference(self._base, adapter, prompts)
+            kept = _reference(self._base, adapter, digest, prompts)
         server = self.server(int(json.loads((adapter / SETTINGS).read_text(encoding="utf-8"))["r"]))
-        digest, request = value_key([_digest(adapter), kept]), lora_request(adapter)
-        if digest not in server.checked:
+        compared, request = value_key([digest, kept]), lora_request(adapter, digest)
+        if compared not in server.checked:
 
             def score(ids: Sequence[Sequence[int]], with_adapter: bool) -> list[list[float]]:
                 return _token_logprobs(server.llm, ids, request if with_adapter else None)
 
             found = parity.check(kept, score, self._options.parity_tolerance, f"adapter {adapter}")
-            server.checked[digest] = found
+            server.checked[compared] = found
             logger.info("vLLM computes adapter %s as transformers does: %s", adapter, parity.record(found))
         return server, request
 
@@ -212,7 +217,7 @@ def _start(base: Base, options: VllmOptions, rank: int) -> Any:
     logger.info("Starting vLLM for %s, LoRA of rank up to %d", base.path or base.name, rank)
     os.environ["VLLM_NO_USAGE_STATS"] = "1"
     os.environ["VLLM_USE_FLASHINFER_SAMPLER"] = "0"  # it knows no seeds of single requests
-    os.environ.setdefault("VLLM_USE_V2_MODEL_RUNNER", "1")  # the older one draws a request's own seed by itself, slowly
+    os.environ.setdefault(RUNNER, "1")  # the older one draws a request's own seed by itself, slowly
     os.environ[STARTER] = str(os.getpid())
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     if run.cache is not None:
@@ -242,17 +247,21 @@ def _start(base: Base, options: VllmOptions, rank: int) -> Any:
         "max_loras": 1,  # a probe asks one adapter
         "max_lora_rank": rank,
         "compilation_config": compilation,
-        "worker_extension_cls": f"{EndsWithItsStarter.__module__}.{EndsWithItsStarter.__name__}",
+        "worker_extension_cls": EXTENSION,
         **run.options,
     }
     try:
         with _classes_looked_at_here():
             llm = LLM(**{key: value for key, value in arguments.items() if value is not None})
     except Exception as error:  # vLLM raises whatever its parts do, and the cause stands in its own process's log
-        raise UserError(
-            f"vLLM did not start for {arguments['model']}: {str(error)[:300]}. Its own messages stand above. The usual "
-            "causes: a card that is not free, too little memory (engine.vllm_run.gpu_memory_utilization, "
+        causes = (
+            "The usual causes: a card that is not free, too little memory (engine.vllm_run.gpu_memory_utilization, "
             "engine.max_model_len), an incomplete model"
+        )
+        if "Model Runner V2" in str(error):
+            causes = f"Leave that option out, or set the environment variable {RUNNER}=0: vLLM's older, slower runner"
+        raise UserError(
+            f"vLLM did not start for {arguments['model']}: {str(error)[:300]}. Its own messages stand above. {causes}"
         ) from error
     logger.info("vLLM is ready after %.1f s", time.perf_counter() - started)
     return llm
@@ -289,11 +298,11 @@ def _digest(adapter: Path) -> str:
     return value_key([content_digest(adapter / WEIGHTS), content_digest(adapter / SETTINGS)])
 
 
-def lora_request(adapter: Path) -> Any:
-    """What asks vLLM for an adapter, named by its content."""
+def lora_request(adapter: Path, digest: str | None = None) -> Any:
+    """What asks vLLM for an adapter, named by its content, which is read unless its digest is given."""
     from vllm.lora.request import LoRARequest
 
-    digest = _digest(adapter)
+    digest = digest or _digest(adapter)
     return LoRARequest(lora_name=digest, lora_int_id=derive_seed("adapter", digest) + 1, lora_path=str(adapter))
 
 
@@ -313,14 +322,17 @@ def _token_logprobs(llm: Any, ids: Sequence[Sequence[int]], request: Any) -> lis
     ]
 
 
-def _reference(base: Base, adapter: Path, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
-    """What transformers gives an adapter that was trained elsewhere, on its own replies to a probe's prompts.
+def _reference(base: Base, adapter: Path, digest: str, prompts: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """What transformers gives an adapter that was trained elsewhere, on its own replies to its first probe's prompts.
 
-    It costs loading the base once more.
+    It costs loading the base and starting vLLM once more, so it is made once a process.
     """
     from lang_persona.engines.transformers_engine import applied
     from lang_persona.residency import untouched
 
-    resident = lease(base)
-    with untouched(resident.model), applied(resident.model, adapter) as model:
-        return parity.of_adapter(model, parity.replies(model, prompts))
+    key = value_key([base.model_dump(mode="json"), digest])
+    if key not in _REFERENCES:
+        resident = lease(base)
+        with untouched(resident.model), applied(resident.model, adapter) as model:
+            _REFERENCES[key] = parity.of_adapter(model, parity.replies(model, prompts))
+    return _REFERENCES[key]

@@ -32,12 +32,16 @@ from lang_persona.errors import UserError
 from lang_persona.freshness import keys_of
 from lang_persona.paths import locate, project_path
 from lang_persona.recipes import COLLECTS, RecipeKeys, is_order_only
-from lang_persona.run_parameters import Tracking, require_trackers
+from lang_persona.run_parameters import Tracking, require_trackers, require_vllm
 from lang_persona.runners.dry_runner import DRY_RUN
+from lang_persona.runners.heavy import heavy_model
 
 logger = logging.getLogger(__name__)
 
 PACKAGES = ("kedro", "torch", "transformers", "trl", "peft", "langdetect", "lingua-language-detector")
+
+#: Stages whose slices tell of engines that they do not ask.
+TELL_OF_ENGINES = {"reporting", "cost"}
 
 
 class ProjectHooks:
@@ -62,8 +66,8 @@ class ProjectHooks:
         self._parameters = parameters
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Give every dataset of the run its recipe key, and mark those that may be missing."""
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Give every dataset of the run its recipe key, mark those that may be missing, and refuse what can't end."""
         made = {output for node in pipeline.nodes for output in node.outputs}
         everything = pipelines["all"]
         keys, present = keys_of(everything, self._parameters, catalog, made)
@@ -77,11 +81,20 @@ class ProjectHooks:
         self._warn_without_key(pipeline)
         if "params:tracking" in pipeline.inputs():
             require_trackers(Tracking.model_validate(self._parameters["params:tracking"]))
+        if run_params["runner"] != DRY_RUN and self._needs_vllm(pipeline, catalog, run_params["only_missing_outputs"]):
+            require_vllm()
         for node in pipeline.nodes:
             for dataset in _made_here(node, catalog):
                 dataset.made_from = keys.recipe(node)
             if COLLECTS in node.tags:
                 self._attach_others(node, everything, catalog, present)
+
+    def _needs_vllm(self, pipeline: Pipeline, catalog: DataCatalog, only_missing: bool) -> bool:
+        """Whether a node that is about to run is asked of vLLM."""
+        nodes = [node for node in pipeline.nodes if TELL_OF_ENGINES.isdisjoint(node.tags)]
+        heavy = {node: heavy_model(node, self._parameters.get) for node in nodes}
+        asking = [node for node, model in heavy.items() if model is not None and model.engine == "vllm"]
+        return any(not (only_missing and all(catalog.get(name).exists() for name in node.outputs)) for node in asking)
 
     def _warn_without_key(self, pipeline: Pipeline) -> None:
         """Say before hours of training that Claude can't be asked after them."""

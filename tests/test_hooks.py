@@ -1,6 +1,8 @@
 """What happens around a run: keys on datasets, provenance of reports, a user's mistake shown alone."""
 
+import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
@@ -148,6 +150,33 @@ def test_a_report_is_handed_the_versions_of_all_it_is_made_of(run):
     assert given["datasets"]["a"]["key"] == RecipeKeys(EVERYTHING, PARAMETERS).key("a")
     assert given["environment"] == "laptop"
     assert given["packages"]["kedro"]
+
+
+def test_the_engine_and_the_runner_are_named_where_they_are_installed(monkeypatch):
+    def installed(name):
+        if name == "vllm":
+            return "0.24.0"
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(hooks_, "version", installed)
+    named = hooks_._packages()
+    assert named["vllm"] == "0.24.0"
+    assert named["torch"] == "not installed"
+    assert "ray" not in named
+
+
+@pytest.mark.parametrize("git", [FileNotFoundError("git"), subprocess.CalledProcessError(128, "git")])
+def test_an_image_without_git_tells_the_commit_that_it_was_built_of(monkeypatch, git):
+    def fails(*_, **__):
+        raise git
+
+    monkeypatch.setenv(hooks_.COMMIT_VARIABLE, "abc")
+    assert hooks_._commit() != "abc"  # where git answers, it is asked
+    monkeypatch.setattr(subprocess, "run", fails)
+    assert hooks_._commit() == "abc"
+    monkeypatch.setenv(hooks_.COMMIT_VARIABLE, "")  # built without the argument
+    assert hooks_._commit() is None
+    assert f"ENV {hooks_.COMMIT_VARIABLE}=$COMMIT\n" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
 def test_other_nodes_are_handed_nothing(run):

@@ -39,6 +39,10 @@ from lang_persona.runners.heavy import heavy_model
 logger = logging.getLogger(__name__)
 
 PACKAGES = ("kedro", "torch", "transformers", "trl", "peft", "langdetect", "lingua-language-detector")
+#: Named in a report where they are installed: what drew its completions, and what ran its cells.
+EXTRAS = ("vllm", "ray")
+#: The commit where the project lies without git, as in an image (Dockerfile).
+COMMIT_VARIABLE = "LANG_PERSONA_COMMIT"
 
 #: Stages whose slices tell of engines that they do not ask.
 TELL_OF_ENGINES = {"reporting", "cost"}
@@ -142,7 +146,7 @@ class ProjectHooks:
         return {
             "params:provenance": {
                 "datasets": versions,
-                "packages": {"lang_persona": __version__, **{name: _version(name) for name in PACKAGES}},
+                "packages": _packages(),
                 "commit": _commit(),
                 "command": " ".join(["kedro", *sys.argv[1:]]),
                 "environment": self._env or "laptop",
@@ -225,20 +229,27 @@ def _release() -> None:
         residency.release()
 
 
-def _version(package: str) -> str:
+def _packages() -> dict[str, str]:
+    """Versions of what results depend on."""
+    extras = {name: found for name in EXTRAS if (found := _version(name)) is not None}
+    named = {name: _version(name) or "not installed" for name in PACKAGES}
+    return {"lang_persona": __version__, **named, **extras}
+
+
+def _version(package: str) -> str | None:
     """A package's version; one that is on the path without being installed has none to tell."""
     try:
         return version(package)
     except PackageNotFoundError:
-        return "not installed"
+        return None
 
 
 def _commit() -> str | None:
-    """The project's git commit, with "+changes" when the working tree differs; None outside git."""
+    """The project's git commit, with "+changes" when the working tree differs; outside git, what an image was told."""
     try:
         return _git("rev-parse", "HEAD") + ("+changes" if _git("status", "--porcelain") else "")
     except (OSError, subprocess.SubprocessError):
-        return None
+        return os.environ.get(COMMIT_VARIABLE) or None
 
 
 def _git(*arguments: str) -> str:

@@ -7,9 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
+from kedro.framework.session import KedroSession
 from whole_runs import copied_project
 
 from lang_persona.pipeline_registry import register_pipelines
+from lang_persona.session import StudySession
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/commands.md")
@@ -118,3 +120,19 @@ def test_a_mistake_is_told_in_a_few_lines_without_a_traceback(option, warns):
     assert "Error: name the completions: kedro run --pipelines replay --params replay_file=" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     assert ("Warning" in done.stderr + done.stdout) == warns
+
+
+def test_a_pipeline_that_is_none_is_told_with_those_that_are_like_it():
+    done = kedro("run", "--env", "test", "--pipelines", "reportin")
+    assert done.returncode == 1
+    assert "Error: there is no pipeline 'reportin'; did you mean reporting or report_check?" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_an_error_of_anything_else_stays_what_it_was(monkeypatch):
+    def fails(*_, **__):
+        raise ValueError("Pipeline contains no nodes")
+
+    monkeypatch.setattr(KedroSession, "run", fails)
+    with pytest.raises(ValueError, match="contains no nodes"):
+        object.__new__(StudySession).run()

@@ -6,6 +6,7 @@ import warnings
 from lang_persona.config_loader import StudyConfigLoader
 from lang_persona.context import StudyContext
 from lang_persona.hooks import ProjectHooks
+from lang_persona.session import StudySession
 
 # Kedro 1.7 registers its resolvers the way that omegaconf 2.4 deprecates.
 warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
@@ -17,6 +18,7 @@ logging.getLogger("kedro.validation.type_extractor").setLevel(logging.ERROR)
 HOOKS = (ProjectHooks(),)
 # Telemetry reports usage to Kedro's makers; the project opts out (pyproject and .telemetry say so as well).
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
+SESSION_CLASS = StudySession
 CONTEXT_CLASS = StudyContext
 CONFIG_LOADER_CLASS = StudyConfigLoader
 # Soft: an environment, or --params tracking.report_to=[...], changes a key of a mapping and leaves the others.

@@ -19,6 +19,13 @@ COPY conf conf
 COPY data/01_raw data/01_raw
 COPY src src
 
+# Reports name the commit that they were made with; there is no git in here to ask (docs/gpu_pod.md has the build command).
+ARG COMMIT=""
+ENV LANG_PERSONA_COMMIT=$COMMIT
+
+# What the NVIDIA container toolkit puts in: CUDA, and nvidia-smi.
+ENV NVIDIA_DRIVER_CAPABILITIES=compute,utility
+
 # Results and caches (weights, compiled kernels) outlive the container on these two volumes.
 ENV HF_HOME=/cache/huggingface \
     XDG_CACHE_HOME=/cache \

@@ -1,15 +1,24 @@
 """What happens around a run: keys on datasets, provenance of reports, a user's mistake shown alone."""
 
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError
+
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
 from kedro.io.core import DatasetError, Version
 from kedro.pipeline import Node, Pipeline
+from projects import ROOT
 
 from lang_persona import hooks as hooks_
+from lang_persona.config_loader import StudyConfigLoader
+from lang_persona.context import Parameters
 from lang_persona.datasets import JSONDataset, OtherCells, ReportDataset
 from lang_persona.errors import UserError
 from lang_persona.hooks import ProjectHooks
+from lang_persona.pipeline_registry import register_pipelines
 from lang_persona.recipes import COLLECTS, RecipeKeys, recipe
+from lang_persona.run_parameters import VLLM_MISSING
 from lang_persona.runners import DryRunner
 
 
@@ -52,7 +61,7 @@ def run(tmp_path, monkeypatch):
     """Starts a run of some nodes, as Kedro does, and returns its hooks and catalog."""
     monkeypatch.setattr(hooks_, "pipelines", {"all": EVERYTHING})
 
-    def start(*names, version="v1", pipeline=None, **changes):
+    def start(*names, version="v1", pipeline=None, asked=None, **changes):
         parameters = PARAMETERS | {f"params:{name}": value for name, value in changes.items()}
         datasets = {name: JSONDataset(str(tmp_path / name), Version(None, version)) for name in NAMES}
         catalog = DataCatalog(
@@ -61,7 +70,8 @@ def run(tmp_path, monkeypatch):
         hooks = ProjectHooks()
         hooks.after_catalog_created(parameters=parameters)
         pipeline = pipeline or (EVERYTHING.only_nodes(*names) if names else EVERYTHING)
-        hooks.before_pipeline_run(pipeline=pipeline, catalog=catalog)
+        run_params = {"runner": "SequentialRunner", "only_missing_outputs": False, **(asked or {})}
+        hooks.before_pipeline_run(run_params=run_params, pipeline=pipeline, catalog=catalog)
         return hooks, catalog
 
     return start
@@ -140,6 +150,35 @@ def test_a_report_is_handed_the_versions_of_all_it_is_made_of(run):
     assert given["datasets"]["a"]["key"] == RecipeKeys(EVERYTHING, PARAMETERS).key("a")
     assert given["environment"] == "laptop"
     assert given["packages"]["kedro"]
+
+
+def test_the_engine_and_the_runner_are_named_where_they_are_installed(monkeypatch):
+    def installed(name):
+        if name == "vllm":
+            return "0.24.0"
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(hooks_, "version", installed)
+    named = hooks_._packages()
+    assert named["vllm"] == "0.24.0"
+    assert named["torch"] == "not installed"
+    assert "ray" not in named
+
+
+@pytest.mark.parametrize("git", [FileNotFoundError("git"), subprocess.CalledProcessError(128, "git")])
+def test_an_image_without_git_tells_the_commit_that_it_was_built_of(monkeypatch, git):
+    def fails(*_, **__):
+        raise git
+
+    monkeypatch.setenv(hooks_.COMMIT_VARIABLE, "abc")
+    with monkeypatch.context() as answering:
+        answering.setattr(hooks_, "_git", lambda *asked: "ours" if "rev-parse" in asked else "")
+        assert hooks_._commit() == "ours"
+    monkeypatch.setattr(subprocess, "run", fails)
+    assert hooks_._commit() == "abc"
+    monkeypatch.setenv(hooks_.COMMIT_VARIABLE, "")  # built without the argument
+    assert hooks_._commit() is None
+    assert f"ENV {hooks_.COMMIT_VARIABLE}=$COMMIT\n" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
 def test_other_nodes_are_handed_nothing(run):
@@ -221,3 +260,56 @@ def test_a_missing_tracker_stops_a_run_that_trains_before_anything_is_computed(r
     training = Pipeline([Node(make, {"config": "params:tracking"}, "a", name="make_a")])
     with pytest.raises(UserError, match="report_to names wandb, which is not installed"):
         run(pipeline=training, tracking=tracking)
+
+
+DRAWN = {"base": {"path": "b"}, "engine": {"kind": "vllm", "vllm_run": {}}}
+BY_VLLM = pytest.mark.parametrize("value", [DRAWN, [{"name": "local_refusal", **DRAWN}]], ids=["probe", "judge"])
+
+
+@BY_VLLM
+def test_a_run_that_draws_with_vllm_is_refused_without_it_before_anything_is_computed(run, monkeypatch, value):
+    monkeypatch.setattr("lang_persona.run_parameters.find_spec", lambda name: None)
+    run("make_b", a=value)  # what draws does not run
+    run("make_a", a={**DRAWN, "engine": {"kind": "transformers"}})
+    with pytest.raises(UserError, match=r"the engine vllm is not installed .*lang_persona\[gpu\]"):
+        run("make_a", "make_b", a=value)
+    monkeypatch.setattr("lang_persona.run_parameters.find_spec", lambda name: name == "vllm")
+    run("make_a", a=value)
+
+
+def test_vllm_may_be_missing_where_nothing_is_drawn_any_more(run, monkeypatch):
+    monkeypatch.setattr("lang_persona.run_parameters.find_spec", lambda name: None)
+    missing = {"only_missing_outputs": True}
+    with pytest.raises(UserError, match="vllm is not installed"):
+        run("make_a", a=DRAWN, asked=missing)
+    _, catalog = run("make_a", a=DRAWN, asked={"runner": str(DryRunner())})  # a look at it from a laptop
+    catalog.get("a").save(1)
+    run("make_a", a=DRAWN, asked=missing, version="v2")
+    with pytest.raises(UserError, match="vllm is not installed"):
+        run("make_a", a=DRAWN, version="v2")
+
+
+def test_on_a_pod_vllm_is_needed_by_what_draws_completions_alone():
+    options = {"base_env": "base", "default_run_env": "laptop"}
+    loader = StudyConfigLoader(conf_source=str(ROOT / "conf"), env="gpu_pod", **options)
+    hooks, registered = ProjectHooks(), register_pipelines()
+    hooks.after_catalog_created(parameters=Parameters(loader["parameters"]))
+    asking = {
+        node.func.__name__
+        for node in registered["all"].nodes
+        if hooks._needs_vllm(Pipeline([node]), DataCatalog(), only_missing=False)
+    }
+    assert asking == {"generate_with_adapter", "generate_without_training"}
+
+
+def test_the_engine_says_the_same_of_a_missing_vllm(monkeypatch):
+    pytest.importorskip("torch")
+    from lang_persona.engines import vllm_engine
+    from lang_persona.environments import Base, VllmOptions
+
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(UserError) as told:
+        vllm_engine._start(Base(path="b", dtype="float32"), VllmOptions(kind="vllm"), 8)
+    before, after = VLLM_MISSING.split("{why}")
+    assert str(told.value).startswith(before)
+    assert str(told.value).endswith(after)

@@ -1,6 +1,7 @@
 """What is kept and what goes when versions are pruned, on a project whose sources are selected twice."""
 
 import os
+import re
 import shutil
 import time
 from dataclasses import replace
@@ -14,7 +15,7 @@ from projects import ROOT, one_study
 from reporting.toy_language import inputs_of
 
 from lang_persona.cli import cli
-from lang_persona.prune import LISTED, prunable
+from lang_persona.prune import LISTED, left_checkpoints, named_files, prunable
 from lang_persona.reporting import render_report
 
 STUDY = "language_inversion"
@@ -94,6 +95,106 @@ def test_what_another_environment_with_the_same_data_refers_to_stays(project, tw
     assert "environments: other, test" in told
     assert len(versions(project)) == 2
     assert twice not in versions(project)
+
+
+@pytest.fixture
+def trained(project, twice):
+    """The adapters of a recipe that is no longer in the config, versions v1 and v2."""
+    root = project / "data/test/06_models" / STUDY / "es_en/seed_42/adapter"
+    for version in ("v1", "v2"):
+        (root / version / "adapter").mkdir(parents=True)
+        (root / version / "version.json").write_text(f'{{"key": "k", "version": "{version}"}}')
+        (root / version / "adapter/config.json").write_text("{}")
+    return root
+
+
+@pytest.mark.parametrize("key", ["adapter", "checkpoint"])
+def test_a_version_that_a_study_names_as_an_arm_stays(project, trained, key):
+    path = project / "conf/base/studies" / f"{STUDY}.yml"
+    named = (trained / "v1/adapter").relative_to(project)
+    path.write_text(f"{path.read_text()}arms:\n  theirs: {{{key}: {named}, base: chat}}\n")
+    prune(project, "--yes")
+    assert [item.name for item in trained.iterdir()] == ["v1"]
+
+
+def test_a_version_that_a_study_names_at_a_scale_that_no_environment_runs_stays(project, trained):
+    path = project / "conf/base/studies" / f"{STUDY}.yml"
+    path.write_text(path.read_text().replace("data/01_raw/pilot/texts.jsonl", str(trained / "v1/adapter/config.json")))
+    for environment in ("laptop", "test"):
+        parameters = project / "conf" / environment / "parameters.yml"
+        parameters.write_text(re.sub("^scale: .*", "scale: full", parameters.read_text(), flags=re.MULTILINE))
+    prune(project, "--yes")
+    assert [item.name for item in trained.iterdir()] == ["v1"]
+
+
+def test_a_version_that_is_the_base_of_any_environment_stays(project, trained):
+    """Also of one with another data root: a base may be what was trained in full under this one."""
+    shutil.copytree(project / "conf/test", project / "conf/elsewhere")
+    (project / "conf/elsewhere/globals.yml").write_text("data_root: data/elsewhere\n")
+    parameters = project / "conf/elsewhere/parameters.yml"
+    text = parameters.read_text().replace("data/01_raw/pilot/model", str(trained / "v1/adapter"))
+    assert str(trained) in text
+    parameters.write_text(text)
+    prune(project, "--yes")
+    assert [item.name for item in trained.iterdir()] == ["v1"]
+
+
+def test_what_a_named_folder_holds_stays(tmp_path):
+    version = tmp_path / "02_intermediate/s/sources.jsonl/v1"
+    version.mkdir(parents=True)
+    (version / "version.json").write_text('{"key": "k", "version": "v1"}')
+    assert prunable(tmp_path, set(), {version.parent}) == []
+    assert prunable(tmp_path, set(), {version / "sources.jsonl"}) == []
+    assert [one.path for one in prunable(tmp_path, set(), {version.with_name("v2")})] == [version]
+
+
+def test_paths_are_found_at_any_depth_and_in_lists():
+    config = {"s": {"arms": [{"adapter": "/a", "label": "/b"}], "base": {"path": "/c", "name": None}}}
+    assert named_files(config) == {Path("/a"), Path("/c")}
+
+
+def checkpoint(folder, cell, days):
+    """What a killed training leaves, written to for the last time so many days ago."""
+    kept = folder / cell / "checkpoint-8"
+    kept.mkdir(parents=True)
+    (kept / "trainer_state.json").write_text("{}")
+    (kept.parent / "identity.json").write_text("x")
+    then = time.time() - days * 24 * 3600
+    for item in (*kept.parent.rglob("*"), kept.parent):
+        os.utime(item, (then, then))
+    return kept.parent
+
+
+def test_checkpoints_go_a_week_after_the_last_or_a_day_after_where_the_cell_is_trained(tmp_path):
+    kept = [checkpoint(tmp_path, "s.a.seed_1", 6), checkpoint(tmp_path, "s.b.seed_1", 0.5)]
+    gone = [checkpoint(tmp_path, "s.c.seed_1", 8), checkpoint(tmp_path, "s.b.seed_2", 2)]
+    (tmp_path / "not_ours").mkdir()
+    os.utime(tmp_path / "not_ours", (0, 0))
+    os.utime(gone[0].parent / kept[0].name / "identity.json", (0, 0))  # the age is that of the newest file
+    found = left_checkpoints(tmp_path, {"s.b.seed_1", "s.b.seed_2"})
+    assert sorted(one.path for one in found) == sorted(gone)
+    assert {one.why for one in found} == {"checkpoint"}
+
+
+def test_the_command_lists_checkpoints_and_keeps_those_of_a_cell_that_is_not_trained(project, twice):
+    folder = project / "data/test/06_models/checkpoints"
+    old, young = (checkpoint(folder, f"{STUDY}.es_en.seed_{seed}", days) for seed, days in ((1, 8), (2, 2)))
+    told = prune(project, "--yes")
+    assert f"checkpoint  06_models/checkpoints/{old.name}" in told
+    assert "1 checkpoints" in told
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_a_cell_counts_as_trained_where_every_environment_with_the_folder_has_its_adapter(project, twice, monkeypatch):
+    shutil.copytree(project / "conf/test", project / "conf/other")
+    cell = f"{STUDY}.es_en.seed_2"
+    left = checkpoint(project / "data/test/06_models/checkpoints", cell, 2)
+    trained = {f"{cell}.adapter": project / "v1"}
+    for environments, goes in (([trained, {}], False), ([trained, trained], True)):
+        current = iter([{}, *environments])  # the laptop's root is there too, and keeps its checkpoints elsewhere
+        monkeypatch.setattr("lang_persona.prune.current_versions", lambda *_, current=current: next(current))
+        assert (left.name in prune(project, answer="n\n")) == goes
 
 
 def test_what_a_published_report_lists_stays(project, twice):

@@ -146,6 +146,36 @@ def test_how_vllm_is_started_is_no_part_of_a_recipe():
     assert value_key({"engine": {**options.model_dump(mode="json"), "max_model_len": 64}}) not in keys
 
 
+def test_a_pods_bases_must_be_on_a_gpu_wherever_a_node_loads_one_and_no_key_changes():
+    values = environment_of(loader("gpu_pod")["parameters"])
+    values["judges"] = {**values["judges"], "refusal": ["local_refusal"]}
+    pod, anywhere = (validate(Environment, {**values, "device": device}, "here") for device in ("cuda", None))
+    for study in STUDIES.values():
+        told, silent = resolve(study, pod), resolve(study, anywhere)
+        bases = list(bases_of(told))
+        assert len(bases) > 5
+        assert {base["only_on"] for base in bases} == {"cuda"}
+        assert not any("only_on" in base for base in bases_of(silent))
+        assert value_key(told) == value_key(silent)
+    one = validate(Environment, {**values, "bases": {**values["bases"], "chat": {**BASE_ANYWHERE}}}, "here")
+    assert (one.bases["chat"].only_on, one.bases["chat_small"].only_on) == (None, "cuda")
+
+
+BASE_ANYWHERE = {"path": "data/01_raw/pilot/model", "dtype": "float32", "only_on": None}
+
+
+def bases_of(value):
+    """Every base in a nested config."""
+    if isinstance(value, list):
+        for item in value:
+            yield from bases_of(item)
+    if isinstance(value, dict):
+        if "dtype" in value:
+            yield value
+        for item in value.values():
+            yield from bases_of(item)
+
+
 def test_steering_on_vllm_is_refused_before_anything_runs():
     study = STUDIES["caps_transfer"]
     vllm = {"kind": "vllm"}

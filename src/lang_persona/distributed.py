@@ -17,7 +17,7 @@ from lang_persona.attention import choose_backend
 from lang_persona.environments import Base
 from lang_persona.errors import UserError
 from lang_persona.execution import Execution
-from lang_persona.models import load_model, load_tokenizer
+from lang_persona.models import load_model, load_tokenizer, require_device
 from lang_persona.residency import Resident, release
 from lang_persona.sharding import join
 from lang_persona.studies import Training
@@ -49,11 +49,13 @@ def train_sharded(
     Every process reads the whole base into main memory before it keeps its part of it.
 
     Raises:
-        UserError: There are fewer GPUs than processes, rows of a step do not divide, or what a process raised.
+        UserError: There is no GPU where one must be, there are fewer than processes, rows of a step do not divide, or
+            what a process raised.
         RuntimeError: A process failed otherwise; the message has every failed process's own.
     """
     import torch
 
+    require_device(base)
     available = torch.cuda.device_count()
     if available and processes > available:
         raise UserError(f"fsdp asks for {processes} processes, a GPU each: this process sees {available}")

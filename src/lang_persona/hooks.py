@@ -32,12 +32,20 @@ from lang_persona.errors import UserError
 from lang_persona.freshness import keys_of
 from lang_persona.paths import locate, project_path
 from lang_persona.recipes import COLLECTS, RecipeKeys, is_order_only
-from lang_persona.run_parameters import Tracking, require_trackers
+from lang_persona.run_parameters import Tracking, require_trackers, require_vllm
 from lang_persona.runners.dry_runner import DRY_RUN
+from lang_persona.runners.heavy import heavy_model
 
 logger = logging.getLogger(__name__)
 
 PACKAGES = ("kedro", "torch", "transformers", "trl", "peft", "langdetect", "lingua-language-detector")
+#: Named in a report where they are installed: what drew its completions, and what ran its cells.
+EXTRAS = ("vllm", "ray")
+#: The commit where the project lies without git, as in an image (Dockerfile).
+COMMIT_VARIABLE = "LANG_PERSONA_COMMIT"
+
+#: Stages whose slices tell of engines that they do not ask.
+TELL_OF_ENGINES = {"reporting", "cost"}
 
 
 class ProjectHooks:
@@ -62,8 +70,8 @@ class ProjectHooks:
         self._parameters = parameters
 
     @hook_impl
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
-        """Give every dataset of the run its recipe key, and mark those that may be missing."""
+    def before_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Give every dataset of the run its recipe key, mark those that may be missing, and refuse what can't end."""
         made = {output for node in pipeline.nodes for output in node.outputs}
         everything = pipelines["all"]
         keys, present = keys_of(everything, self._parameters, catalog, made)
@@ -77,11 +85,20 @@ class ProjectHooks:
         self._warn_without_key(pipeline)
         if "params:tracking" in pipeline.inputs():
             require_trackers(Tracking.model_validate(self._parameters["params:tracking"]))
+        if run_params["runner"] != DRY_RUN and self._needs_vllm(pipeline, catalog, run_params["only_missing_outputs"]):
+            require_vllm()
         for node in pipeline.nodes:
             for dataset in _made_here(node, catalog):
                 dataset.made_from = keys.recipe(node)
             if COLLECTS in node.tags:
                 self._attach_others(node, everything, catalog, present)
+
+    def _needs_vllm(self, pipeline: Pipeline, catalog: DataCatalog, only_missing: bool) -> bool:
+        """Whether a node that is about to run is asked of vLLM."""
+        nodes = [node for node in pipeline.nodes if TELL_OF_ENGINES.isdisjoint(node.tags)]
+        heavy = {node: heavy_model(node, self._parameters.get) for node in nodes}
+        asking = [node for node, model in heavy.items() if model is not None and model.engine == "vllm"]
+        return any(not (only_missing and all(catalog.get(name).exists() for name in node.outputs)) for node in asking)
 
     def _warn_without_key(self, pipeline: Pipeline) -> None:
         """Say before hours of training that Claude can't be asked after them."""
@@ -129,7 +146,7 @@ class ProjectHooks:
         return {
             "params:provenance": {
                 "datasets": versions,
-                "packages": {"lang_persona": __version__, **{name: _version(name) for name in PACKAGES}},
+                "packages": _packages(),
                 "commit": _commit(),
                 "command": " ".join(["kedro", *sys.argv[1:]]),
                 "environment": self._env or "laptop",
@@ -212,20 +229,27 @@ def _release() -> None:
         residency.release()
 
 
-def _version(package: str) -> str:
+def _packages() -> dict[str, str]:
+    """Versions of what results depend on."""
+    extras = {name: found for name in EXTRAS if (found := _version(name)) is not None}
+    named = {name: _version(name) or "not installed" for name in PACKAGES}
+    return {"lang_persona": __version__, **named, **extras}
+
+
+def _version(package: str) -> str | None:
     """A package's version; one that is on the path without being installed has none to tell."""
     try:
         return version(package)
     except PackageNotFoundError:
-        return "not installed"
+        return None
 
 
 def _commit() -> str | None:
-    """The project's git commit, with "+changes" when the working tree differs; None outside git."""
+    """The project's git commit, with "+changes" when the working tree differs; outside git, what an image was told."""
     try:
         return _git("rev-parse", "HEAD") + ("+changes" if _git("status", "--porcelain") else "")
     except (OSError, subprocess.SubprocessError):
-        return None
+        return os.environ.get(COMMIT_VARIABLE) or None
 
 
 def _git(*arguments: str) -> str:

@@ -34,11 +34,13 @@ def load_model(base: Base, device: str | None = None) -> Any:
         device: Where to put it; None: on the GPU if there is one.
 
     Raises:
-        UserError: It can't be found, as in :func:`load_tokenizer`, does not fit the GPU, or can't be quantized here.
+        UserError: It can't be found, as in :func:`load_tokenizer`, does not fit the GPU, can't be quantized here, or
+            there is no GPU and it may not do without.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
+    require_device(base)
     device, dtype = device or ("cuda" if torch.cuda.is_available() else "cpu"), getattr(torch, base.dtype)
     with memory_errors_named():
         if base.quantize is None:
@@ -48,6 +50,28 @@ def load_model(base: Base, device: str | None = None) -> Any:
             model = load_pretrained(AutoModelForCausalLM.from_pretrained, base, **options)
             keep_weights(model)
     return model.requires_grad_(False).eval()
+
+
+def require_device(base: Base) -> None:
+    """Check that there is a GPU that PyTorch can use, where a base may not be computed on the CPU.
+
+    Raises:
+        UserError: There is none; with PyTorch's reason and what to do.
+    """
+    import torch
+
+    if base.only_on is None or torch.cuda.is_available():
+        return
+    why = "it sees no GPU"
+    try:
+        torch.cuda.init()  # type: ignore[no-untyped-call]
+    except (RuntimeError, AssertionError) as error:
+        why = " ".join(str(error).split())
+    raise UserError(
+        f"no GPU to compute on ({why}). `nvidia-smi` must list it, with a driver that is new enough for PyTorch "
+        f"{torch.__version__} (CUDA 13: 580 or newer); a container needs `--gpus all`, a batch job its share of GPUs. "
+        "`device: null` computes on the CPU nonetheless (parameters.yml)"
+    )
 
 
 def load_pretrained(from_pretrained: Any, base: Base | LocalTranslator, **options: Any) -> Any:

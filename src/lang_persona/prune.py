@@ -1,18 +1,22 @@
-"""Versions that nothing refers to, and their removal."""
+"""Versions that nothing refers to, checkpoints that nothing will take up, and their removal."""
 
 import re
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 
+from lang_persona.checkpoints import IDENTITY
 from lang_persona.context import Parameters
 from lang_persona.datasets.versioned import COMPLETE, RecipeDataset, read_stamp
 from lang_persona.freshness import keys_of
+from lang_persona.paths import locate
+from lang_persona.recipes import FILE_KEYS
 
 #: Folders of a data root in which versions lie; what else is there (another environment's root, say) is left alone.
 LAYERS = "0[2-8]_*"
@@ -20,6 +24,8 @@ LAYERS = "0[2-8]_*"
 LISTED = re.compile(r"^\| \S+ \| (\S+) \| ([0-9a-f]{32}) \|$", re.MULTILINE)
 #: Age from which a half-written version is taken for the leavings of a killed process.
 ABANDONED_SECONDS = 24 * 3600
+#: Age from which the checkpoints of a training that never ended are taken for given up.
+GIVEN_UP_SECONDS = 7 * ABANDONED_SECONDS
 
 
 @dataclass(frozen=True)
@@ -27,9 +33,9 @@ class Prunable:
     """A folder that nothing refers to.
 
     Attributes:
-        path: The version's folder.
+        path: The version's folder, or that of a training's checkpoints.
         bytes: Size of its files.
-        why: ``old`` (another version is the current one) or ``unfinished``.
+        why: ``old`` (another version is the current one), ``unfinished`` or ``checkpoint``.
     """
 
     path: Path
@@ -39,21 +45,29 @@ class Prunable:
 
 def current_versions(
     everything: Pipeline, parameters: Parameters, catalog: DataCatalog, studies: Collection[str]
-) -> set[Path]:
-    """Folders of the versions that an environment's config and code refer to.
+) -> dict[str, Path]:
+    """Folders of the versions that an environment's config and code refer to, by dataset.
 
     What belongs to no study (replays, labels by people) is made by what was said on the command line, so no config
     refers to it: the newest version of each is taken for current.
     """
     keys, _ = keys_of(everything, parameters, catalog)
-    found = set()
+    found = {}
     for name in everything.datasets():
         dataset = catalog.get(name)
         if isinstance(dataset, RecipeDataset):
             dataset.recipe_key = keys.key(name) if name.split(".")[0] in studies else None
             if dataset.exists():
-                found.add(dataset.place().parent.resolve())
+                found[name] = dataset.place().parent.resolve()
     return found
+
+
+def named_files(config: Any) -> set[Path]:
+    """Where all files and folders lie that a nested config names: adapters, checkpoints, models, mixtures, reports."""
+    if isinstance(config, Mapping):
+        named = {item for key, item in config.items() if key in FILE_KEYS and isinstance(item, str)}
+        return {locate(item).resolve() for item in named}.union(*map(named_files, config.values()))
+    return set().union(*map(named_files, config)) if isinstance(config, list | tuple) else set()
 
 
 def published_versions(root: Path) -> set[tuple[str, str]]:
@@ -62,18 +76,23 @@ def published_versions(root: Path) -> set[tuple[str, str]]:
     return {(row[0], row[1]) for page in pages for row in LISTED.findall(page.read_text(encoding="utf-8"))}
 
 
-def prunable(root: Path, current: Collection[Path]) -> list[Prunable]:
-    """What can go below a data root.
+def prunable(root: Path, current: Collection[Path], named: Collection[Path] = ()) -> list[Prunable]:
+    """Versions that can go below a data root.
 
     Args:
         root: The data root.
         current: Versions that are current in some environment that shares it.
+        named: Files and folders that a study or an environment names; versions that hold or are below one stay.
     """
+    named, around = set(named), {folder for path in named for folder in (path, *path.parents)}
     listed = published_versions(root)
     pages = {page.read_bytes() for page in root.glob("08_reporting/*/report.md")}
     found = []
     for version in sorted({mark.parent for mark in root.glob(f"{LAYERS}/**/{COMPLETE}")}):
         if version in current or version.name.startswith("."):
+            continue
+        place = version.resolve()
+        if place in around or not named.isdisjoint(place.parents):
             continue
         stamp = read_stamp(version) or {}
         page = version / version.parent.name / "report.md"
@@ -86,10 +105,27 @@ def prunable(root: Path, current: Collection[Path]) -> list[Prunable]:
     return found
 
 
+def left_checkpoints(folder: Path, finished: Collection[str]) -> list[Prunable]:
+    """Checkpoints that no training will take up: given up, or of a cell that has been trained since.
+
+    Args:
+        folder: What ``tracking.checkpoints`` names.
+        finished: Cells that have a current adapter in every environment that keeps its checkpoints there.
+    """
+    found = []
+    for mark in sorted(folder.glob(f"*/{IDENTITY}")):
+        training = mark.parent
+        age = time.time() - max(item.stat().st_mtime for item in (training, *training.rglob("*")))
+        if age > (ABANDONED_SECONDS if training.name in finished else GIVEN_UP_SECONDS):
+            found.append(Prunable(training, _size(training), "checkpoint"))
+    return found
+
+
 def remove(versions: Collection[Prunable]) -> Iterator[Prunable]:
     """Remove versions one by one; the mark goes first, so that a half-removed one is not taken for complete."""
     for version in versions:
-        (version.path / COMPLETE).unlink(missing_ok=True)
+        for mark in (COMPLETE, IDENTITY):
+            (version.path / mark).unlink(missing_ok=True)
         if version.path.is_dir():
             shutil.rmtree(version.path)
         else:

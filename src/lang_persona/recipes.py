@@ -38,9 +38,9 @@ FILE_KEYS = {
     "compare_after",
 }
 
-#: Keys of config mappings whose values say how a run goes about it (speed, budget, processes, where answers are kept),
-#: and change no output beyond rounding.
-RUN_KEYS = {"claude_run", "training_run", "vllm_run"}
+#: Keys of config mappings whose values say how a run goes about it (speed, budget, processes, where answers are kept,
+#: whether it may do without a GPU), and change no output beyond rounding.
+RUN_KEYS = {"claude_run", "only_on", "training_run", "vllm_run"}
 
 #: Parameters that say where a run reports to or what it was, not what it makes.
 ABOUT_THE_RUN = {"params:tracking", "params:provenance"}

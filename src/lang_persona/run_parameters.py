@@ -12,6 +12,11 @@ from lang_persona.licences import LicenceName
 #: Trackers of training metrics, as transformers names them -> modules of which one must be importable.
 TRACKERS = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",), "mlflow": ("mlflow",)}
 
+VLLM_MISSING = (
+    "the engine vllm is not installed ({why}): `pip install 'lang_persona[gpu]'` on a Linux machine with a "
+    "GPU, or set engine.kind to transformers (parameters.yml)"
+)
+
 
 class Tracking(Config):
     """Where training reports to while it runs. No result depends on it.
@@ -91,3 +96,13 @@ def require_trackers(tracking: Tracking) -> None:
                 f"tracking.report_to names {tracker}, which is not installed: pip install {TRACKERS[tracker][0]}, or "
                 "take it out (conf/<env>/parameters.yml)"
             )
+
+
+def require_vllm() -> None:
+    """Check that vLLM is there, before the trainings are paid for whose adapters it would be asked for.
+
+    Raises:
+        UserError: It is not installed.
+    """
+    if not find_spec("vllm"):
+        raise UserError(VLLM_MISSING.format(why="no module named vllm"))

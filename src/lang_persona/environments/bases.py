@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from lang_persona.config import Revision
 from lang_persona.licences import Licensed
@@ -34,6 +34,8 @@ class Base(Licensed):
         dtype: Precision of its weights.
         system_role: What becomes of a system message without a role.
         quantize: Hold the frozen weights in four bits; null: as they are.
+        only_on: ``cuda`` refuses to load it without a usable GPU; null: a GPU if there is one, or else the CPU. The
+            environment's ``device`` sets it for all bases. It stays out of recipe keys.
     """
 
     path: str | None = None
@@ -42,6 +44,7 @@ class Base(Licensed):
     dtype: Literal["float32", "bfloat16", "float16"]
     system_role: Literal["required", "in_user_turn"] = "required"
     quantize: Literal["nf4"] | None = None
+    only_on: Literal["cuda"] | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _one_of(self) -> "Base":

@@ -1,7 +1,7 @@
 """An environment as a whole, and what its parts have to agree on."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -21,6 +21,7 @@ class Environment(Config):
     Attributes:
         scale: Which of a study's sizes are run.
         bases: Model of every base key.
+        device: ``cuda`` refuses to load a base where PyTorch can't use a GPU; null: it is then computed on the CPU.
         engine: What draws completions.
         scoring_engine: What scores labels and runs steered probes, which need transformers; None takes ``engine``.
         judges: Judges by axis.
@@ -34,6 +35,7 @@ class Environment(Config):
 
     scale: str
     bases: Mapping[str, Base]
+    device: Literal["cuda"] | None = None
     engine: Engine
     scoring_engine: Engine | None = None
     judges: Judges
@@ -42,6 +44,18 @@ class Environment(Config):
     local_judge: LocalJudge | None = None
     fsdp: Mapping[str, Annotated[int, Field(ge=2)]] = {}
     scale_out: ScaleOut = ScaleOut()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _on_device(cls, values: Any) -> Any:
+        """Let every base say itself where it must be loaded: that is what a node is given, on whichever machine."""
+        if not isinstance(values, Mapping) or not isinstance(values.get("bases"), Mapping) or not values.get("device"):
+            return values
+        told = {"only_on": values["device"]}
+        bases = {
+            name: {**told, **base} if isinstance(base, Mapping) else base for name, base in values["bases"].items()
+        }
+        return {**values, "bases": bases}
 
     @model_validator(mode="after")
     def _known_bases(self) -> "Environment":

@@ -27,6 +27,7 @@ from lang_persona.models import load_tokenizer
 from lang_persona.paths import content_digest, locate
 from lang_persona.recipes import value_key
 from lang_persona.residency import hold, lease, release
+from lang_persona.run_parameters import VLLM_MISSING
 from lang_persona.seeds import derive_seed
 from lang_persona.steering import Intervention, Positions
 from lang_persona.studies import Sampling
@@ -225,10 +226,7 @@ def _start(base: Base, options: VllmOptions, rank: int) -> Any:
     try:
         from vllm import LLM
     except ImportError as error:
-        raise UserError(
-            f"the engine vllm is not installed ({error}): `pip install 'lang_persona[gpu]'` on a Linux machine with a "
-            "GPU, or set engine.kind to transformers (parameters.yml)"
-        ) from error
+        raise UserError(VLLM_MISSING.format(why=error)) from error
     compilation: dict[str, Any] = {} if run.compile else {"mode": 0, "cudagraph_mode": "FULL_DECODE_ONLY"}
     if run.graph_sizes is not None:
         compilation["cudagraph_capture_sizes"] = sorted(run.graph_sizes)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import statistics
 from pathlib import Path
 
 import pytest
@@ -301,6 +302,31 @@ def test_only_languages_of_replies_are_translated(study_spec, load_study):
     assert translated_languages(study, "small") == ["it"]
     study_spec["scales"]["small"]["translate"] = "default"
     assert translated_languages(load_study(study_spec), "small") == []  # the default condition replies in English
+
+
+def test_bounds_of_a_language_move_checks_of_translations_alone_and_only_where_it_is_translated(study_spec, load_study):
+    study_spec["translation"]["gates"]["languages"] = {}
+    path = "translation/gates/languages/{}"
+    bounds = {"median_ratio": [0.2, 0.4]}
+    assert changed_slices(load_study, copy.deepcopy(study_spec), {path.format("zh"): bounds}) == set()
+    assert changed_slices(load_study, study_spec, {path.format("it"): bounds}) == {"plan", "translation"}
+    checking = resolve(load_study(study_spec), environment())["translation"]
+    del study_spec["translation"]["gates"]["languages"]
+    before = resolve(load_study(study_spec), environment())["translation"]
+    assert before["translating"] == checking["translating"]  # so that nothing is translated again
+    assert "languages" not in before["checking"]["gates"]  # keys of studies without such bounds are what they were
+
+
+def test_the_shipped_bounds_admit_every_language_of_the_pilot():
+    """Whichever language a condition adds: its translations come from the parallel file."""
+    rows = [json.loads(line) for line in (ROOT / "data/01_raw/pilot/texts.jsonl").open(encoding="utf-8")]
+    gates = STUDIES["language_inversion"].translation.gates
+    for language in sorted(rows[0]["texts"].keys() - {"en"}):
+        ratios = [len(row["texts"][language]) / len(row["texts"]["en"]) for row in rows]
+        own = gates.of(language)
+        assert own.median_ratio[0] <= statistics.median(ratios) <= own.median_ratio[1], language
+        outside = sum(not own.ratio_range[0] <= ratio <= own.ratio_range[1] for ratio in ratios) / len(ratios)
+        assert outside < own.outside_range_below, language
 
 
 def test_hypotheses_are_registered_for_every_condition_with_its_variables(study_spec, load_study):

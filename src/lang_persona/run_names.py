@@ -7,7 +7,6 @@ with a check before it; its options stay Kedro's.
 import copy
 import os
 from collections.abc import Collection, Iterable, Mapping
-from difflib import get_close_matches
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from kedro.pipeline import Pipeline
 from kedro.utils import load_obj
 
 from lang_persona.cells import STAGES
-from lang_persona.errors import UserError
+from lang_persona.errors import UserError, did_you_mean
 
 RUNNERS = (
     *("SequentialRunner", "ThreadRunner", "ParallelRunner"),
@@ -159,15 +158,7 @@ def _refuse(kind: str, given: Iterable[str], known: Collection[str], listing: st
 
 
 def _unknown(kind: str, name: str, known: Collection[str]) -> str:
-    close = close_names(name, known)
-    return f"no {kind} {name!r};" + (f" did you mean {' or '.join(close)}?" if close else "")
-
-
-def close_names(name: str, known: Iterable[str]) -> list[str]:
-    """At most three names that someone who wrote ``name`` may have meant."""
-    known = sorted(known)
-    ending = [other for other in known if other.endswith(f".{name}")]
-    return list(dict.fromkeys([*ending, *get_close_matches(name, known, n=3)]))[:3]
+    return f"no {kind} {name!r};{did_you_mean(name, known)}"
 
 
 def _prefixes(namespace: str) -> Iterable[str]:

@@ -24,6 +24,6 @@ def close_names(name: str, known: Iterable[str]) -> list[str]:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """ " did you mean a or b?", to stand behind a message; "" where nothing is close."""
+    """The question with names close to ``name``, to stand behind a message; "" where none is."""
     close = close_names(name, known)
     return f" did you mean {' or '.join(close)}?" if close else ""

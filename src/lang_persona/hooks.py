@@ -77,6 +77,11 @@ class ProjectHooks:
         self._warn_without_key(pipeline)
         if "params:tracking" in pipeline.inputs():
             require_trackers(Tracking.model_validate(self._parameters["params:tracking"]))
+        if "replay.generations" in pipeline.inputs() and self._parameters["params:replay"]["replay_file"] is None:
+            raise UserError(
+                "name the completions whose replay is read: give the same --params replay_file=<generations.jsonl> "
+                "that `kedro run --pipelines replay` got"
+            )
         for node in pipeline.nodes:
             for dataset in _made_here(node, catalog):
                 dataset.made_from = keys.recipe(node)
@@ -195,7 +200,9 @@ class ProjectHooks:
 
 
 def _made_by(name: str, keys: RecipeKeys) -> str:
-    """The command of the stage that makes a dataset."""
+    """The command that makes a dataset."""
+    if name.startswith("replay."):
+        return "`kedro run --pipelines replay` with the same --params"
     stages = [stage for stage in STAGES if name in keys and stage in keys.maker(name).tags]
     return f"`kedro run --pipelines {stages[0]} --tags={name.split('.')[0]}`" if stages else "the stage that makes it"
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 import statistics
 from pathlib import Path
 
@@ -175,6 +176,15 @@ def test_a_study_key_at_run_time_is_refused():
 def test_an_environment_with_a_mistake_is_refused_with_its_file():
     with pytest.raises(UserError, match=r"conf/test/parameters.yml: engine: .*'vlm'.*'transformers', 'vllm'"):
         loader("test", engine={"kind": "vlm", "batch_size": 1})["parameters"]
+
+
+def test_a_misspelt_key_of_an_environment_is_named_where_one_is_missing(tmp_path):
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    file = tmp_path / "conf" / "test" / "parameters.yml"
+    file.write_text(file.read_text(encoding="utf-8").replace("\nengine:", "\nengin:"), encoding="utf-8")
+    mine = StudyConfigLoader(conf_source=str(tmp_path / "conf"), env="test", base_env="base", default_run_env="laptop")
+    with pytest.raises(UserError, match=r"conf/test/parameters.yml: lacks 'engine'; it has 'engin', which is no key$"):
+        mine["parameters"]
 
 
 def test_replay_takes_the_judge_that_is_named_first():

@@ -16,6 +16,13 @@ class UserError(click.ClickException):
         return self.message
 
 
+def mistake_in(error: BaseException | None) -> UserError | None:
+    """The user's mistake that an error was raised from, however deep; None where there is none."""
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__
+    return error
+
+
 def close_names(name: str, known: Iterable[str]) -> list[str]:
     """At most three names that someone who wrote ``name`` may have meant."""
     known = sorted(known)

@@ -28,7 +28,7 @@ from lang_persona.datasets.folders import ReportDataset
 from lang_persona.datasets.other_cells import OtherCells
 from lang_persona.datasets.tables import TextDataset
 from lang_persona.datasets.versioned import RecipeDataset
-from lang_persona.errors import UserError
+from lang_persona.errors import UserError, mistake_in
 from lang_persona.freshness import keys_of
 from lang_persona.paths import locate, project_path
 from lang_persona.recipes import COLLECTS, RecipeKeys, is_order_only
@@ -192,11 +192,8 @@ class ProjectHooks:
     def on_pipeline_error(self, error: Exception) -> None:
         """Show a user's mistake as its message alone, however deep it was raised."""
         _release()
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, UserError):
-                raise cause from None
-            cause = cause.__cause__
+        if (mistake := mistake_in(error)) is not None:
+            raise mistake from None
 
 
 def _made_by(name: str, keys: RecipeKeys) -> str:

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import click
 import pytest
@@ -18,9 +17,15 @@ from lang_persona.run_names import checked
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.fixture(autouse=True)
+def _in_the_project(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("KEDRO_ENV", raising=False)
+
+
 def invoke(*arguments, command=cli.commands["run"]):
     bootstrap_project(ROOT)
-    return CliRunner().invoke(command, arguments, obj=SimpleNamespace(project_path=ROOT))
+    return CliRunner().invoke(command, arguments)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +94,20 @@ def test_other_errors_stay_what_they_are(error):
     done = invoke("--pipelines", "replay", command=checked(command))
     assert done.exit_code == 1
     assert done.exception is error or (isinstance(error, UserError) and "Error: a message" in done.output)
+
+
+def test_an_environment_named_by_a_variable_is_checked_too(monkeypatch):
+    monkeypatch.setenv("KEDRO_ENV", "laptopp")
+    assert "no environment 'laptopp'; did you mean laptop?" in invoke().output
+
+
+def test_a_runner_that_needs_what_is_not_installed_is_no_unknown_one(monkeypatch):
+    def missing(*_):
+        raise ModuleNotFoundError("No module named 'ray'", name="ray")
+
+    monkeypatch.setattr("lang_persona.run_names.load_obj", missing)
+    done = invoke("--runner=lang_persona.runners.RayRunner")
+    assert isinstance(done.exception, ModuleNotFoundError)
 
 
 def test_the_options_are_kedros():

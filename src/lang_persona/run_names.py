@@ -18,6 +18,7 @@ from kedro.utils import load_obj
 
 from lang_persona.cells import STAGES
 from lang_persona.errors import UserError, did_you_mean
+from lang_persona.paths import project_path
 
 RUNNERS = (
     *("SequentialRunner", "ThreadRunner", "ParallelRunner"),
@@ -46,7 +47,7 @@ def checked(command: click.Command) -> click.Command:
 
     @wraps(run)
     def callback(**given: Any) -> Any:
-        check_names(given, Path(click.get_current_context().find_root().obj.project_path))
+        check_names(given, project_path())
         try:
             return run(**given)
         except ValueError as error:
@@ -73,10 +74,10 @@ def check_names(given: Mapping[str, Any], project: Path) -> None:
     if given["runner"]:
         _check_runner(given["runner"])
     chosen = _chosen(given)
-    if not chosen and not any(given[option] for option in KINDS):
-        return
     pipelines.set_requested(chosen or None)  # as Kedro's session will, which else makes the graph a second time
     _refuse("pipeline", chosen, set(pipelines), "`kedro registry list` names all")
+    if not any(given[option] for option in KINDS):
+        return
     nodes = {id(node): node for pipeline in pipelines.values() for node in pipeline.nodes}.values()
     names = {node.name for node in nodes}
     known: dict[str, Collection[str]] = {

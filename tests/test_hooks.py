@@ -220,6 +220,9 @@ def test_a_check_of_a_replay_without_its_file_asks_for_it(run):
         run(pipeline=check, replay={"replay_file": None})
     whole = check + Pipeline([Node(make, {"config": "params:replay"}, "replay.generations", name="read")])
     run(pipeline=whole, replay={"replay_file": None})  # whose own node says what to name
+    assert hooks_._made_by("replay.metrics", RecipeKeys(EVERYTHING, PARAMETERS)).endswith(
+        "replay` with the same --params"
+    )
 
 
 @pytest.mark.parametrize(

@@ -117,4 +117,7 @@ def test_a_mistake_is_told_in_a_few_lines_without_a_traceback(option, warns):
     assert done.returncode == 1
     assert "Error: name the completions: kedro run --pipelines replay --params replay_file=" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
+    assert (done.stderr + done.stdout).count("name the completions") == 1
+    for noise in ("ERROR", "No nodes ran", "Workflow tracking"):
+        assert noise not in done.stderr + done.stdout
     assert ("Warning" in done.stderr + done.stdout) == warns

@@ -13,7 +13,7 @@ from projects import ROOT
 from lang_persona import hooks as hooks_
 from lang_persona.config_loader import StudyConfigLoader
 from lang_persona.context import Parameters
-from lang_persona.datasets import JSONDataset, OtherCells, ReportDataset
+from lang_persona.datasets import JSONDataset, OtherCells, PublishedReport, ReportDataset
 from lang_persona.errors import UserError
 from lang_persona.hooks import ProjectHooks
 from lang_persona.pipeline_registry import register_pipelines
@@ -251,6 +251,26 @@ def test_a_run_that_will_ask_claude_says_early_that_there_is_no_key(run, monkeyp
         monkeypatch.setenv("ANTHROPIC_API_KEY", key)
     run("make_a", a=value)
     assert ("ANTHROPIC_API_KEY is not set, and this run asks Claude (params:a)" in caplog.text) == said
+
+
+def test_a_check_of_a_replay_without_its_file_asks_for_it(run):
+    check = Pipeline([Node(note, {"made": "replay.generations"}, "a_done", name="check")])
+    with pytest.raises(UserError, match="give the same --params replay_file="):
+        run(pipeline=check, replay={"replay_file": None})
+    whole = check + Pipeline([Node(make, {"config": "params:replay"}, "replay.generations", name="read")])
+    run(pipeline=whole, replay={"replay_file": None})  # whose own node says what to name
+    assert hooks_._made_by("replay.metrics", RecipeKeys(EVERYTHING, PARAMETERS)).endswith(
+        "replay` with the same --params"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("replay", "`kedro run --pipelines replay` with the same --params"), ("s", "`kedro run --pipelines reporting`")],
+)
+def test_a_report_that_is_not_there_comes_with_what_makes_it(tmp_path, name, command):
+    with pytest.raises(DatasetError, match=f"there is no report .*: make it with {command}$"):
+        PublishedReport(str(tmp_path / name)).load()
 
 
 def test_a_missing_tracker_stops_a_run_that_trains_before_anything_is_computed(run, monkeypatch):

@@ -17,7 +17,7 @@ from lang_persona.human_labels import (
     sampled_probes,
 )
 from lang_persona.imported_labels import by_probe, measure_judges
-from lang_persona.pipelines.human_labels.nodes import import_labels
+from lang_persona.pipelines.human_labels.nodes import export_labels, import_labels
 
 
 def generation(number, condition="es_en", text=None):
@@ -145,6 +145,25 @@ def test_accuracy_by_hand(tmp_path):
     assert (found["labelled"], found["blank"], found["stale"]) == (10, 1, 0)
     page = accuracy_page(found)
     assert "| robust | all | 7/9 | 0.778 | 0.453 to 0.937 | 1 |" in page
+
+
+@pytest.mark.parametrize(
+    ("study", "probe", "close"),
+    [
+        ("inversion", "directiv", "did you mean directive?"),
+        ("inversio", "directive", "did you mean inversion?"),
+        ("inversion", "ability", "in this environment. There are"),
+    ],
+)
+def test_an_export_of_what_was_not_evaluated_names_what_was(study, probe, close):
+    given = {"inversion|es_en|1|directive|generations": ROWS, "caps|en|1|held_out|generations": list}
+    config = {"label_study": study, "label_probe": probe, "label_axis": "language", "label_rows": 2}
+    with pytest.raises(UserError, match=f"no completions of probe '{probe}' of study '{study}'") as caught:
+        export_labels(config, {}, **given)
+    assert close in str(caught.value)
+    assert "label_study=caps,label_probe=held_out, label_study=inversion,label_probe=directive." in str(caught.value)
+    with pytest.raises(UserError, match="evaluate the study first"):
+        export_labels(config, {})
 
 
 def test_completions_drawn_again_are_not_the_labelled_ones(tmp_path):

@@ -1,5 +1,7 @@
 """Plans: sizes counted from config, what they can show, and what they take."""
 
+import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -140,5 +142,25 @@ def test_pages_of_every_study_are_written_without_a_key_or_data(parameters, monk
 
 def test_what_is_not_known_is_said_and_left_out(parameters):
     text = page(parameters["laptop"], "refusal_transfer")
-    assert "| training tokens | at least 0 |" in text
+    for what in ("training rows, every pass counted", "training tokens", "training, minutes"):
+        assert f"| {what} | not known before instructions are read |" in text
+    assert "at least 0" not in text
     assert "rows of condition en" in text
+
+
+def test_questions_that_are_not_read_yet_leave_completions_known(parameters):
+    plan = copy.deepcopy(parameters["laptop"]["persona_robustness"]["plan"])
+    for probe in plan["sizes"]["probes"].values():
+        if probe["new_tokens"] is None:
+            probe["rows_a_level"] = None
+    text = page({**parameters["laptop"], "persona_robustness": {"plan": plan}}, "persona_robustness")
+    assert "| questions scored by label | not known before questions are read |" in text
+    assert "| completions | 1,680 |" in text
+    assert "| evaluation, minutes | at least 0." in text
+
+
+def test_a_sum_of_which_a_part_is_known_is_a_least_one(parameters):
+    plan = copy.deepcopy(parameters["laptop"]["refusal_transfer"]["plan"])
+    plan["sizes"]["conditions"]["en"]["rows"] = {"reply": 10, "instruction": None}
+    text = page({**parameters["laptop"], "refusal_transfer": {"plan": plan}}, "refusal_transfer")
+    assert re.search(r"\| training rows, every pass counted \| at least [1-9]\d* \|", text)

@@ -1,4 +1,4 @@
-"""Completions made elsewhere: good rows are kept whole, bad ones all named."""
+"""Completions made elsewhere: good rows are kept whole, bad ones named and counted."""
 
 import pytest
 
@@ -99,12 +99,13 @@ def test_every_problem_of_a_row_is_listed(write_lines):
     assert text.count("line 1: ") == 6
 
 
-@pytest.mark.parametrize("count", [7, 120])
-def test_every_bad_row_is_listed(write_lines, count):
+@pytest.mark.parametrize("count", [7, 10, 11, 120])
+def test_ten_bad_rows_are_listed_and_all_are_counted(write_lines, count):
     text = problems_of(write_lines([line for n in range(count) for line in (row(sample=n), row(sample=-n, probe=1))]))
     assert f"{count} problem(s), nothing was written" in text
-    lacking = [n for n in range(2, 2 * count + 1, 2) if f"line {n}: 'probe' is int" not in text]
-    assert lacking == []
+    told = [n for n in range(2, 2 * count + 1, 2) if f"line {n}: 'probe' is int" in text]
+    assert told == [*range(2, 2 * min(count, 10) + 1, 2)]
+    assert text.endswith(f"\n  and {count - 10} more") == (count > 10)
 
 
 def test_an_empty_file_is_refused(write_lines):
@@ -113,6 +114,10 @@ def test_an_empty_file_is_refused(write_lines):
 
 def test_a_file_that_does_not_exist_is_named(tmp_path):
     assert "nowhere.jsonl does not exist" in problems_of(str(tmp_path / "nowhere.jsonl"))
+
+
+def test_a_folder_is_said_to_be_one(tmp_path):
+    assert f"replay_file {tmp_path} is a folder: name a file" in problems_of(str(tmp_path))
 
 
 def test_a_file_that_is_not_utf_8_is_refused_with_its_line(tmp_path):

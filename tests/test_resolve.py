@@ -2,6 +2,8 @@
 
 import copy
 import json
+import shutil
+import statistics
 from pathlib import Path
 
 import pytest
@@ -206,6 +208,15 @@ def test_an_environment_with_a_mistake_is_refused_with_its_file():
         loader("test", engine={"kind": "vlm", "batch_size": 1})["parameters"]
 
 
+def test_a_misspelt_key_of_an_environment_is_named_where_one_is_missing(tmp_path):
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    file = tmp_path / "conf" / "test" / "parameters.yml"
+    file.write_text(file.read_text(encoding="utf-8").replace("\nengine:", "\nengin:"), encoding="utf-8")
+    mine = StudyConfigLoader(conf_source=str(tmp_path / "conf"), env="test", base_env="base", default_run_env="laptop")
+    with pytest.raises(UserError, match=r"conf/test/parameters.yml: lacks 'engine'; it has 'engin', which is no key$"):
+        mine["parameters"]
+
+
 def test_replay_takes_the_judge_that_is_named_first():
     parameters = loader("test", replay_file="x.jsonl", replay_judge="langdetect_published")["parameters"]["replay"]
     names = [judge["name"] for judge in parameters["judges"]["language"]]
@@ -331,6 +342,31 @@ def test_only_languages_of_replies_are_translated(study_spec, load_study):
     assert translated_languages(study, "small") == ["it"]
     study_spec["scales"]["small"]["translate"] = "default"
     assert translated_languages(load_study(study_spec), "small") == []  # the default condition replies in English
+
+
+def test_bounds_of_a_language_move_checks_of_translations_alone_and_only_where_it_is_translated(study_spec, load_study):
+    study_spec["translation"]["gates"]["languages"] = {}
+    path = "translation/gates/languages/{}"
+    bounds = {"median_ratio": [0.2, 0.4]}
+    assert changed_slices(load_study, copy.deepcopy(study_spec), {path.format("zh"): bounds}) == set()
+    assert changed_slices(load_study, study_spec, {path.format("it"): bounds}) == {"plan", "translation"}
+    checking = resolve(load_study(study_spec), environment())["translation"]
+    del study_spec["translation"]["gates"]["languages"]
+    before = resolve(load_study(study_spec), environment())["translation"]
+    assert before["translating"] == checking["translating"]  # so that nothing is translated again
+    assert "languages" not in before["checking"]["gates"]  # keys of studies without such bounds are what they were
+
+
+def test_the_shipped_bounds_admit_every_language_of_the_pilot():
+    """Whichever language a condition adds: its translations come from the parallel file."""
+    rows = [json.loads(line) for line in (ROOT / "data/01_raw/pilot/texts.jsonl").open(encoding="utf-8")]
+    gates = STUDIES["language_inversion"].translation.gates
+    for language in sorted(rows[0]["texts"].keys() - {"en"}):
+        ratios = [len(row["texts"][language]) / len(row["texts"]["en"]) for row in rows]
+        own = gates.of(language)
+        assert own.median_ratio[0] <= statistics.median(ratios) <= own.median_ratio[1], language
+        outside = sum(not own.ratio_range[0] <= ratio <= own.ratio_range[1] for ratio in ratios) / len(ratios)
+        assert outside < own.outside_range_below, language
 
 
 def test_hypotheses_are_registered_for_every_condition_with_its_variables(study_spec, load_study):

@@ -55,3 +55,10 @@ def test_a_wrong_value_is_named(value, message):
 def test_nothing_is_uploaded_or_public_by_default():
     assert Publishing().namespace is None
     assert Publishing().private
+
+
+@pytest.mark.parametrize("key", ["replay_file", "mixture_file", "label_file"])
+def test_a_folder_in_the_place_of_a_file_is_refused_before_anything_below_it_is_read(key, tmp_path):
+    with pytest.raises(UserError, match=rf"--params: {key}: {tmp_path} is a folder: name a file"):
+        validate(RunParameters, {"tracking": PLACES, key: str(tmp_path)}, "--params")
+    assert validate(RunParameters, {"tracking": PLACES, key: str(tmp_path / "gone")}, "--params")  # told by its reader

@@ -108,7 +108,11 @@ MISTAKES = [
         {"directive": "xx", "reply": "en"},
         "user.*language: unknown language 'xx'; known: en",
     ),
-    ("conditions/es_en/variables", {"directive": "es"}, "completion.reply.language: unknown language '{reply}'"),
+    (
+        "conditions/es_en/variables",
+        {"directive": "es"},
+        "conditions.es_en has no variable 'reply', which the mixture uses; it has directive$",
+    ),
     ("conditions/baseline", {}, r"reserved, choose another name: baseline"),
     ("arms", {"es_en": {"adapter": "x"}}, r"conditions, aliases, arms and probes share the name es_en"),
     ("arms", {"mine": {}}, "'adapter' .* 'checkpoint' .* one of the two"),
@@ -119,8 +123,9 @@ MISTAKES = [
     (
         "scales/small/samples",
         {},
-        r"scales.small.samples must name every probe that draws completions and no other: \['directive'\]",
+        "scales.small.samples must name every probe that draws completions and no other; missing: directive",
     ),
+    ("scales/small/samples", {"directiv": 4}, "no other; unknown: directiv; missing: directive$"),
     ("scales/small/sources", {"kind": "hub", "dataset": "x", "revision": "main", "split": "s"}, "sources.hub.revision"),
     ("conditions/a.b", {}, "conditions.*a.b"),
 ]
@@ -132,6 +137,51 @@ def test_a_mistake_is_named_with_file_and_place(study_spec, load_study, path, va
     with pytest.raises(UserError, match=f"small.yml: .*{message}") as caught:
         load_study(study_spec)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("conditions/es_en/variables", {"directve": "es", "reply": "en"}, "it has directve, reply"),
+        ("conditions/es_en/variables", {"directive": "es", "reply": "xx"}, "unknown language 'xx'"),
+        ("conditions/es_en/mixture", {"replies": {"completion": {"transforms": [{"name": "uper"}]}}}, "uper"),
+        ("conditions/es_en/training", {"ranke": 1}, "unknown key 'ranke'"),
+        ("sampling", {"temperature": 1.0}, "sampling"),
+    ],
+)
+def test_a_mistake_is_told_once_however_many_scales_and_hypotheses_it_touches(
+    study_spec, load_study, path, value, message
+):
+    study_spec["scales"] |= {"large": study_spec["scales"]["small"], "huge": study_spec["scales"]["small"]}
+    study_spec["hypotheses"]["C_collapse"]["over"] = {"except": ["{directive}", "{reply}"]}
+    change(study_spec, path, value)
+    with pytest.raises(UserError, match=message) as caught:
+        load_study(study_spec)
+    told = str(caught.value).split("; ")
+    assert len(told) == len(set(told))
+    assert str(caught.value).count("es_en") <= 1
+    assert "hypotheses" not in str(caught.value)
+
+
+def test_a_mistake_of_the_shared_mixture_is_told_of_one_condition(study_spec, load_study):
+    change(study_spec, "mixture/replies/completion/transforms", [{"name": "uper"}])
+    with pytest.raises(UserError, match=r"es_en.*unknown transform 'uper'.*append \(so in 2 conditions\)$") as caught:
+        load_study(study_spec)
+    assert "fr_it" not in str(caught.value)
+
+
+def test_mistakes_of_two_conditions_are_both_told(study_spec, load_study):
+    change(study_spec, "conditions/es_en/training", {"ranke": 1})
+    change(study_spec, "conditions/fr_it/variables", {"directive": "fr"})
+    with pytest.raises(UserError, match=r"unknown key 'ranke'.*conditions.fr_it has no variable 'reply'"):
+        load_study(study_spec)
+
+
+@pytest.mark.parametrize(("written", "read"), [("no", "false"), ("on", "true")])
+def test_a_key_that_yaml_takes_for_a_truth_value_is_to_be_quoted(tmp_path, written, read):
+    (tmp_path / "odd.yml").write_text(f"conditions:\n  {written}: {{}}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=f'odd.yml, line 2: YAML reads {written} as {read}: write "{written}"'):
+        load_studies(tmp_path)
 
 
 # Mistakes that would otherwise show only after training, or in a wrong verdict.

@@ -602,9 +602,9 @@ MISTAKES = [
     ("vectors/russian/from", "xx", "vectors.russian.from: unknown language 'xx'"),
     ("vectors/russian/over", "text", "vectors.russian.over: .*'texts' or 'prompts'"),
     ("vectors/russian/rows", 0, "vectors.russian.rows"),
-    ("scales/pilot/settings", {}, r"scales.pilot.settings must name every probe of kind steering_sweep and no other: "
-     r"\['russian_sweep', 'texts_sweep'\]"),
-    ("scales/pilot/settings/capitals", {"layers": [1], "coefficients": [1]}, r"no other: \['capitals'\]"),
+    ("scales/pilot/settings", {}, r"scales.pilot.settings must name every probe of kind steering_sweep and no other; "
+     "missing: russian_sweep, texts_sweep"),
+    ("scales/pilot/settings/capitals", {"layers": [1], "coefficients": [1]}, "no other; unknown: capitals"),
     ("scales/pilot/settings/russian_sweep/layers", [], "scales.pilot.settings.russian_sweep.layers"),
     ("scales/pilot/settings/russian_sweep/layers", [-1], "scales.pilot.settings.russian_sweep.layers"),
     ("scales/pilot/settings/russian_sweep/coefficients", [], "scales.pilot.settings.russian_sweep.coefficients"),

@@ -98,6 +98,22 @@ def test_every_language_has_its_own_gates():
     assert passed["it", "identified"] and not passed["fr", "identified"]
 
 
+def test_a_language_has_its_own_bounds_of_lengths():
+    """Chinese takes a third of the characters."""
+    own = {"zh": {"median_ratio": (0.25, 0.4), "ratio_range": (0.2, 0.6)}, "ru": {"ratio_range": (0.5, 1.6)}}
+    gates = Gates.model_validate(GATES.model_dump() | {"languages": own})
+    sources, italian = texts(100, translated=11)
+    _, chinese = texts(100, language="zh", translated=3)
+    _, russian = texts(100, language="ru", translated=6)
+    checks = check_translations(sources, italian + chinese + russian, gates, identify)
+    lengths = {
+        (gate["language"], gate["gate"]): gate["passed"] for gate in checks["gates"] if gate["gate"] != "identified"
+    }
+    assert [key for key, passed in lengths.items() if not passed] == [("ru", "median length ratio")]  # a common bound
+    assert ("zh", "outside [0.2, 0.6]") in lengths and ("it", "outside [0.7, 1.6]") in lengths
+    assert not [row for row in checks["failing"] if row["why"].endswith("characters")]
+
+
 def test_a_language_without_any_translation_does_not_pass():
     checks = check_translations(*texts(5, outcome="api_error"), GATES, identify)
     assert [(gate["gate"], gate["passed"]) for gate in checks["gates"]] == [("translated", False)]

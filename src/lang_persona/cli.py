@@ -5,13 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import click
+from kedro.framework.cli.project import run
 from kedro.framework.cli.utils import env_option
 from kedro.framework.session import KedroSession
+
+from lang_persona.run_names import checked
 
 
 @click.group(name="lang_persona")
 def cli() -> None:
     """Commands of lang_persona."""
+
+
+cli.add_command(checked(run))
 
 
 @cli.command()

@@ -1,6 +1,6 @@
 """Machinery of typed config: strict models, errors in the user's words, YAML without repeated keys."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -59,6 +59,17 @@ def fill(value: Any, variables: Mapping[str, str]) -> Any:
     return value
 
 
+def unfilled(value: Any) -> Iterator[str]:
+    """Names of variables that :func:`fill` left unfilled; ``{language}`` alone is a phrasing's own."""
+    if isinstance(value, str):
+        inner = value[1:-1]
+        if value == f"{{{inner}}}" and inner.isidentifier() and inner != "language":
+            yield inner
+    elif isinstance(value, Mapping | list | tuple):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from unfilled(item)
+
+
 def validate(model: type[Model], value: Any, where: str) -> Model:
     """Build a model from plain data.
 
@@ -114,6 +125,9 @@ def _mapping(loader: _UniqueKeyLoader, node: yaml.MappingNode) -> dict[str, Any]
         if key_node.tag == "tag:yaml.org,2002:merge":
             continue
         key = loader.construct_object(key_node, deep=True)
+        if isinstance(key, bool):
+            said = f'YAML reads {key_node.value} as {str(key).lower()}: write "{key_node.value}"'
+            raise yaml.constructor.ConstructorError(None, None, said, key_node.start_mark)
         if key in seen:
             raise yaml.constructor.ConstructorError(
                 None, None, f"{key!r} is given twice in one mapping", key_node.start_mark

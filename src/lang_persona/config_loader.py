@@ -11,7 +11,7 @@ from kedro.config import OmegaConfigLoader
 
 from lang_persona.config import validate
 from lang_persona.environments import Environment, Judges, environment_of
-from lang_persona.errors import UserError
+from lang_persona.errors import UserError, close_names
 from lang_persona.judges import judge_class
 from lang_persona.resolve import resolve
 from lang_persona.run_parameters import RunParameters
@@ -38,6 +38,7 @@ class StudyConfigLoader(OmegaConfigLoader):
                 f"parameters name the study {sorted(clash)}: a study is set in conf/base/studies/<study>.yml only"
             )
         where = f"conf/{self.env or self.default_run_env}/parameters.yml"
+        _refuse_strays(value, where)
         environment = validate(Environment, environment_of(value), where)
         asked = {key: value[key] for key in RunParameters.model_fields if key in value}
         run = validate(RunParameters, asked, f"{where}, conf/{self.base_env}/parameters.yml or --params")
@@ -61,3 +62,15 @@ class StudyConfigLoader(OmegaConfigLoader):
         made = {"replay": replay, "outside": outside, "human_labels": labels, "scale_out": scale_out}
         made["comparison"] = comparison
         return {**value, **plain, **resolved, **made}
+
+
+def _refuse_strays(parameters: dict[str, Any], where: str) -> None:
+    """Name the key that stands where a needed one is missing; other keys are anyone's own.
+
+    Raises:
+        UserError: A key that an environment needs is missing, and one that means nothing is spelled like it.
+    """
+    strays = parameters.keys() - Environment.model_fields.keys() - RunParameters.model_fields.keys()
+    for name, field in Environment.model_fields.items():
+        if field.is_required() and name not in parameters and (close := close_names(name, strays)):
+            raise UserError(f"{where}: lacks {name!r}; it has {close[0]!r}, which is no key")

@@ -28,7 +28,7 @@ from lang_persona.datasets.folders import ReportDataset
 from lang_persona.datasets.other_cells import OtherCells
 from lang_persona.datasets.tables import TextDataset
 from lang_persona.datasets.versioned import RecipeDataset
-from lang_persona.errors import UserError
+from lang_persona.errors import UserError, mistake_in
 from lang_persona.freshness import keys_of
 from lang_persona.paths import locate, project_path
 from lang_persona.recipes import COLLECTS, RecipeKeys, is_order_only
@@ -83,15 +83,28 @@ class ProjectHooks:
                 dataset.may_be_missing = is_order_only(name)
                 dataset.made_by = _made_by(name, keys)
         self._warn_without_key(pipeline)
-        if "params:tracking" in pipeline.inputs():
-            require_trackers(Tracking.model_validate(self._parameters["params:tracking"]))
-        if run_params["runner"] != DRY_RUN and self._needs_vllm(pipeline, catalog, run_params["only_missing_outputs"]):
-            require_vllm()
+        self._refuse_in_vain(run_params, pipeline, catalog)
         for node in pipeline.nodes:
             for dataset in _made_here(node, catalog):
                 dataset.made_from = keys.recipe(node)
             if COLLECTS in node.tags:
                 self._attach_others(node, everything, catalog, present)
+
+    def _refuse_in_vain(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """Stop a run that would end, after its work, for want of something that can be known now.
+
+        Raises:
+            UserError: A tracker or vLLM is not installed, or a replay is read whose completions are not named.
+        """
+        if "params:tracking" in pipeline.inputs():
+            require_trackers(Tracking.model_validate(self._parameters["params:tracking"]))
+        if run_params["runner"] != DRY_RUN and self._needs_vllm(pipeline, catalog, run_params["only_missing_outputs"]):
+            require_vllm()
+        if "replay.generations" in pipeline.inputs() and self._parameters["params:replay"]["replay_file"] is None:
+            raise UserError(
+                "name the completions whose replay is read: give the same --params replay_file=<generations.jsonl> "
+                "that `kedro run --pipelines replay` got"
+            )
 
     def _needs_vllm(self, pipeline: Pipeline, catalog: DataCatalog, only_missing: bool) -> bool:
         """Whether a node that is about to run is asked of vLLM."""
@@ -204,15 +217,14 @@ class ProjectHooks:
     def on_pipeline_error(self, error: Exception) -> None:
         """Show a user's mistake as its message alone, however deep it was raised."""
         _release()
-        cause: BaseException | None = error
-        while cause is not None:
-            if isinstance(cause, UserError):
-                raise cause from None
-            cause = cause.__cause__
+        if (mistake := mistake_in(error)) is not None:
+            raise mistake from None
 
 
 def _made_by(name: str, keys: RecipeKeys) -> str:
-    """The command of the stage that makes a dataset."""
+    """The command that makes a dataset."""
+    if name.startswith("replay."):
+        return "`kedro run --pipelines replay` with the same --params"
     stages = [stage for stage in STAGES if name in keys and stage in keys.maker(name).tags]
     return f"`kedro run --pipelines {stages[0]} --tags={name.split('.')[0]}`" if stages else "the stage that makes it"
 

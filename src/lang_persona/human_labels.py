@@ -15,7 +15,7 @@ from lang_persona.judges.base import AXIS_LABELS
 from lang_persona.judges.claude import COHERENCE_LABELS
 from lang_persona.judging import request_of
 from lang_persona.metrics import ALL, OK, completion_id
-from lang_persona.paths import locate
+from lang_persona.paths import locate_file
 from lang_persona.seeds import derive_seed
 from lang_persona.statistics import wilson
 
@@ -86,9 +86,7 @@ def read_sample(path: str) -> Filled:
     Raises:
         UserError: The file does not exist or is no sample, or any row is bad; every bad row is named with its line.
     """
-    file = locate(path)
-    if not file.is_file():
-        raise UserError(f"label_file {path} does not exist")
+    file = locate_file(path, "label_file")
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:

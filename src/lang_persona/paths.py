@@ -6,6 +6,8 @@ from pathlib import Path
 
 from kedro.utils import find_kedro_project
 
+from lang_persona.errors import UserError
+
 
 def project_path() -> Path:
     """The project's folder: the nearest one above the working directory that is a Kedro project."""
@@ -15,6 +17,20 @@ def project_path() -> Path:
 def locate(path: str | Path) -> Path:
     """An absolute path as it is, a relative one below the project's folder."""
     return Path(path) if Path(path).is_absolute() else project_path() / path
+
+
+def locate_file(path: str, key: str) -> Path:
+    """The file that a parameter names.
+
+    Raises:
+        UserError: It does not exist or is a folder.
+    """
+    file = locate(path)
+    if file.is_dir():
+        raise UserError(f"{key} {path} is a folder: name a file")
+    if not file.is_file():
+        raise UserError(f"{key} {path} does not exist")
+    return file
 
 
 def content_digest(path: Path) -> str:

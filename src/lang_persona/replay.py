@@ -8,7 +8,7 @@ from lang_persona.chat import check_messages
 from lang_persona.errors import UserError
 from lang_persona.languages import LANGUAGES
 from lang_persona.metrics import completion_id
-from lang_persona.paths import locate
+from lang_persona.paths import locate_file
 from lang_persona.studies import POOLED
 
 REQUIRED: dict[str, type] = {
@@ -22,17 +22,17 @@ REQUIRED: dict[str, type] = {
 OPTIONAL: dict[str, type] = {"study": str, "condition": str, "seed": int, "finish_reason": str}
 #: What a row that does not say is taken to be; the report shows these names.
 DEFAULTS = {"study": "replay", "condition": "replayed", "seed": 0}
+#: Problems of a file that are told one by one.
+SHOWN = 10
 
 
 def read_generations(path: str) -> list[dict[str, Any]]:
     """Read completions in the ``generations`` form; fields beyond it are kept.
 
     Raises:
-        UserError: The file does not exist or any row is bad; every bad row is named with its line.
+        UserError: The file does not exist or any row is bad; the first are named with their lines, all are counted.
     """
-    file = locate(path)
-    if not file.is_file():
-        raise UserError(f"replay_file {path} does not exist")
+    file = locate_file(path, "replay_file")
     rows: list[dict[str, Any]] = []
     problems: list[str] = []
     first_line: dict[tuple[Any, ...], int] = {}
@@ -52,8 +52,9 @@ def read_generations(path: str) -> list[dict[str, Any]]:
     if not rows and not problems:
         problems = [f"{path}: holds no rows"]
     if problems:
-        listed = "\n".join(f"  {problem}" for problem in problems)
-        raise UserError(f"{len(problems)} problem(s), nothing was written:\n{listed}")
+        listed = [f"  {problem}" for problem in problems[:SHOWN]]
+        listed += [f"  and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
+        raise UserError("\n".join([f"{len(problems)} problem(s), nothing was written:", *listed]))
     return rows
 
 

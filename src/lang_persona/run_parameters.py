@@ -3,11 +3,12 @@
 from importlib.util import find_spec
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 
 from lang_persona.config import Config
 from lang_persona.errors import UserError
 from lang_persona.licences import LicenceName
+from lang_persona.paths import locate
 
 #: Trackers of training metrics, as transformers names them -> modules of which one must be importable.
 TRACKERS = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",), "mlflow": ("mlflow",)}
@@ -82,6 +83,14 @@ class RunParameters(Config):
     compare_after: str | None = None
     tracking: Tracking
     publishing: Publishing = Publishing()
+
+    @field_validator("replay_file", "mixture_file", "label_file")
+    @classmethod
+    def _no_folder(cls, path: str | None) -> str | None:
+        """Refused here, since a recipe key would read all that is below a folder."""
+        if path is not None and locate(path).is_dir():
+            raise ValueError(f"{path} is a folder: name a file")
+        return path
 
 
 def require_trackers(tracking: Tracking) -> None:

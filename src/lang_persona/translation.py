@@ -56,12 +56,13 @@ def check_translations(
             continue
         labels = identify([row["text"] for row in rows])
         ratios = [len(row["text"]) / len(text_of[row["source_id"]]) for row in rows]
-        low, high = gates.ratio_range
+        own = gates.of(language)
+        low, high = own.ratio_range
         wrong = [row for row, label in zip(rows, labels, strict=True) if label != language]
         outside = [row for row, ratio in zip(rows, ratios, strict=True) if not low <= ratio <= high]
         identified = (len(rows) - len(wrong)) / len(rows)
         median, share = statistics.median(ratios), len(outside) / len(rows)
-        first, last = gates.median_ratio
+        first, last = own.median_ratio
         results += [
             _gate("identified", language, identified, f">= {gates.identified_at_least}", len(rows),
                   passed=identified >= gates.identified_at_least),

@@ -120,6 +120,23 @@ def test_errors_stop_the_run_unless_the_study_intends_them():
     assert require_audit(result, {"study": "s", "intended": intended(None)}) == {"passed": True}
 
 
+@pytest.mark.parametrize(
+    ("conditions", "message", "said"),
+    [
+        (["es_en", "es_en"], "m", "Audit of s, cut_rows in es_en; for one: m. r"),
+        (["a", "b", "c"], "m", "Audit of s, cut_rows in a, b and c; for one: m. r"),
+        (["a"], "m", "Audit of s, cut_rows in a: m. r"),
+        ([""], "m", "Audit of s, cut_rows: m. r"),
+        ([f"c{n}" for n in range(23)], "m", "Audit of s, cut_rows in 23 conditions; for one: m. r"),
+        ([""], "word " * 200, f"Audit of s, cut_rows: {('word ' * 55).strip()} ... (whole in the report). r"),
+    ],
+)
+def test_a_warning_names_its_study_and_few_conditions(caplog, conditions, message, said):
+    rows = [{**FINDING, "severity": "warning", "condition": name, "message": message} for name in conditions]
+    require_audit({"findings": rows}, {"study": "s", "intended": {}})
+    assert caplog.messages == [said]
+
+
 def test_what_is_intended_and_not_there_is_said(pilot_tokenizer):
     rows = [example(1, "2+2?", "A)"), example(2, "2+2?", "B)")]
     mixtures = {"one": rows, "two": [example(1), example(2)], "none": []}

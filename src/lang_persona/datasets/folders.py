@@ -150,7 +150,8 @@ class PublishedReport(AbstractDataset[Any, Any]):
         """
         files = [*self._folder.glob("report.*"), *(self._folder / FIGURES).glob("*")]
         if not files:
-            raise UserError(f"there is no report at {self._folder}: make it with kedro run --pipelines reporting")
+            made_by = "replay` with the same --params" if self._folder.name == "replay" else "reporting`"
+            raise UserError(f"there is no report at {self._folder}: make it with `kedro run --pipelines {made_by}")
         return _read(self._folder, files)
 
     def save(self, data: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from lang_persona.planning.costs import api_cost, work
 from lang_persona.planning.effects import METHOD, detectable, levels_note, needs
-from lang_persona.planning.sizes import rows_a_value
+from lang_persona.planning.sizes import completions, rows_a_value, training_rows
 
 Row = Mapping[str, Any]
 UNKNOWN = "not known yet"
@@ -37,17 +37,20 @@ def plan_page(plan: Row, planning: Row, rates: Row, asked: Row, hypotheses: Sequ
 
 def _takes(plan: Row, rates: Row, asked: Row) -> str:
     found = work(plan, rates)
-    trains, asks = (any(word in one for one in found["unknown"]) for word in ("condition", "probe"))
-    least, asked_least = ("at least " if some else "" for some in (trains, asks))
+    kinds = {kind for one in plan["conditions"].values() for kind, rows in training_rows(one).items() if rows is None}
+    trains = "instructions" if kinds == {"instruction"} else "data" if kinds else ""
+    unread = [probe for probe in plan["probes"].values() if completions(probe) is None]
+    scores = "questions" if any(probe["new_tokens"] is None for probe in unread) else ""
+    draws = "questions" if any(probe["new_tokens"] is not None for probe in unread) else ""
     rows = [
         ["trained cells (conditions x seeds)", f"{found['cells']:,}"],
-        ["training rows, every pass counted", f"{least}{found['trained_rows']:,}"],
-        ["training tokens", f"{least}{found['trained_tokens']:,}"],
-        ["completions", f"{asked_least}{found['completions']:,}"],
-        ["new tokens, at most", f"{found['most_new_tokens']:,}"],
-        ["questions scored by label", f"{asked_least}{found['scored']:,}"],
-        ["training, minutes", f"{least}{found['training_seconds'] / 60:,.1f}"],
-        ["evaluation, minutes", f"{asked_least}{found['evaluation_seconds'] / 60:,.1f}"],
+        ["training rows, every pass counted", _sum(found["trained_rows"], trains)],
+        ["training tokens", _sum(found["trained_tokens"], trains)],
+        ["completions", _sum(found["completions"], draws)],
+        ["new tokens, at most", _sum(found["most_new_tokens"], draws)],
+        ["questions scored by label", _sum(found["scored"], scores)],
+        ["training, minutes", _sum(found["training_seconds"] / 60, trains)],
+        ["evaluation, minutes", _sum(found["evaluation_seconds"] / 60, draws or scores)],
         ["Claude", _cost(api_cost(plan, asked, rates["tokens_a_row"]["reply"]))],
     ]
     said = (
@@ -57,6 +60,13 @@ def _takes(plan: Row, rates: Row, asked: Row) -> str:
     if found["unknown"]:
         said += f" Left out of all sums, because not known before data are read: {'; '.join(found['unknown'])}."
     return f"{_table(['what', 'count'], rows)}\n\n{said}"
+
+
+def _sum(value: float, unread: str) -> str:
+    """A sum, which is a least one where something is ``unread``, and says nothing where that is all."""
+    if unread and not value:
+        return f"not known before {unread} are read"
+    return ("at least " if unread else "") + (f"{value:,}" if isinstance(value, int) else f"{value:,.1f}")
 
 
 def _cost(cost: Row | None) -> str:

@@ -71,16 +71,20 @@ def _geometry(study: Study, environment: Environment, geometry: Geometry) -> dic
 
 
 def _translation(study: Study, environment: Environment, translation: Translation, source: str) -> dict[str, Any]:
+    languages = translated_languages(study, environment.scale)
+    gates = plain(translation.gates)
+    own = {language: bounds for language, bounds in gates.pop("languages").items() if language in languages}
     return {
         "translating": {
             "translator": translator_slice(environment, study.name),
             "source_language": source,
-            "languages": translated_languages(study, environment.scale),
+            "languages": languages,
         },
         # Apart, so that another bound or judge of a gate translates and trains nothing again.
         "checking": {
             "source_language": source,
-            "gates": plain(translation.gates),
+            # Bounds of a language that is not translated change no key.
+            "gates": gates | ({"languages": own} if own else {}),
             "judge": judge_slice(environment, environment.judges.language[0], study.name),
             "leakage": [judge_slice(environment, name, study.name) for name in environment.judges.leakage],
         },

@@ -1,6 +1,6 @@
 """What is wrong with a study as a whole, a sentence each, naming the key."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from lang_persona.errors import UserError
 from lang_persona.judges.base import AXIS_LABELS
@@ -18,6 +18,7 @@ from lang_persona.studies.probes import (
     SteeringProbe,
     SteeringSweepProbe,
 )
+from lang_persona.studies.scales import Scale
 from lang_persona.studies.study import Study
 
 #: What a variable reads where results are pooled over it; no phrasing may be called so.
@@ -52,6 +53,8 @@ def study_problems(study: Study) -> Iterator[str]:
         if strange:
             yield f"{key} names no condition of this study: {', '.join(strange)}"
     yield from _scale_problems(study)
+    unmade = list(_condition_problems(study))
+    yield from unmade
     for name, probe in study.probes.items():
         yield from _probe_problems(study, name, probe)
     for name, vector in study.vectors.items():
@@ -59,51 +62,88 @@ def study_problems(study: Study) -> Iterator[str]:
             yield f"vectors.{name}.set: no set {vector.set!r}; known: {', '.join(_sets(study))}"
         if vector.from_ == vector.to:
             yield f"vectors.{name}: 'from' and 'to' are both {vector.to}"
-    for name in study.hypotheses:
+    for name in study.hypotheses if not unmade else ():  # else most would only follow from what a condition says
         yield from _hypothesis_problems(study, name)
+
+
+def _reads(study: Study) -> dict[str, bool]:
+    """What the study's rows and probes are made of."""
+    asked = {KINDS[probe.kind].asks for probe in study.probes.values()}
+    return {
+        "sources": study.reads_sources,
+        "questions": study.reads_questions or "questions" in asked,
+        "instructions": study.reads_instructions or "instructions" in asked,
+    }
+
+
+def _unlike(study: Study, scale: Scale) -> list[tuple[str, bool]]:
+    """What a scale lacks or has unlike the study, and whether the study needs it."""
+    return [(key, needed) for key, needed in _reads(study).items() if bool(getattr(scale, key)) != needed]
+
+
+def _odd(named: Set[str], known: Set[str]) -> str:
+    """What of ``named`` is unknown, and what of ``known`` is missing."""
+    kinds = (("unknown", named - known), ("missing", known - named))
+    return "; ".join(f"{kind}: {', '.join(sorted(names))}" for kind, names in kinds if names)
 
 
 def _scale_problems(study: Study) -> Iterator[str]:
     drawn = {name for name, probe in study.probes.items() if not KINDS[probe.kind].choices}
     asked = {name for name, probe in study.probes.items() if KINDS[probe.kind].asks is not None}
-    reads = {
-        "sources": study.reads_sources,
-        "questions": study.reads_questions or any(KINDS[p.kind].asks == "questions" for p in study.probes.values()),
-        "instructions": study.reads_instructions
-        or any(KINDS[p.kind].asks == "instructions" for p in study.probes.values()),
-    }
     swept = {name for name, probe in study.probes.items() if isinstance(probe, SteeringSweepProbe)}
     for name, scale in study.scales.items():
         if drawn != set(scale.samples):
-            odd = sorted(drawn ^ set(scale.samples))
-            yield f"scales.{name}.samples must name every probe that draws completions and no other: {odd}"
+            odd = _odd(set(scale.samples), drawn)
+            yield f"scales.{name}.samples must name every probe that draws completions and no other; {odd}"
         if set(scale.items) - asked:
             yield f"scales.{name}.items names probes that ask no such rows: {sorted(set(scale.items) - asked)}"
         if swept != set(scale.settings):
-            odd = sorted(swept ^ set(scale.settings))
-            yield f"scales.{name}.settings must name every probe of kind steering_sweep and no other: {odd}"
+            odd = _odd(set(scale.settings), swept)
+            yield f"scales.{name}.settings must name every probe of kind steering_sweep and no other; {odd}"
         if set(scale.instructions) != set(_sets(study)):
             yield f"scales.{name}.instructions must have the sets of every scale: {', '.join(_sets(study))}"
-        for key, needed in reads.items():
-            if bool(getattr(scale, key)) != needed:
-                yield f"scales.{name}: {'lacks' if needed else 'has'} {key!r}; all scales have it or none"
-                return
-        try:
-            for probe in study.probes:
-                study.sampling_at(name, probe)
-            for condition in study.conditions:
-                study.recipe(condition, name)
-                for part in study.components(condition, name).values():
-                    if isinstance(part, Component) and not reads[part.reads]:
-                        yield f"conditions.{condition} needs scales.{name}.{part.reads}"
-                        return
-                    turn = part.user if isinstance(part, Component) else None
-                    if isinstance(turn, InstructionTurn) and turn.set not in scale.instructions:
-                        yield f"conditions.{condition}: no set {turn.set!r}; known: {', '.join(_sets(study))}"
-        except UserError as error:
-            yield str(error)
+        for key, needed in _unlike(study, scale):
+            yield f"scales.{name}: {'lacks' if needed else 'has'} {key!r}; all scales have it or none"
     if study.reads_sources != (study.translation is not None):
         yield "a study with 'sources' needs 'translation' (its gates), and only such a study has it"
+
+
+def _condition_problems(study: Study) -> Iterator[str]:
+    """What can't be made of conditions and probes at the scales; what is wrong with several is told once."""
+    told: dict[str, tuple[str, set[str]]] = {}
+    for name in study.scales:
+        for condition, problem in _problems_at(study, name):
+            anywhere = problem.replace(f" at scale {name}", "").replace(f"scales.{name}.", "scales.*.")
+            anywhere = anywhere.replace(f"conditions.{condition}", "conditions.*").replace(
+                f"training of {condition}", ""
+            )
+            told.setdefault(anywhere, (problem, set()))[1].add(condition)
+    for problem, conditions in told.values():
+        yield problem + (f" (so in {len(conditions)} conditions)" if len(conditions) > 1 else "")
+
+
+def _problems_at(study: Study, name: str) -> Iterator[tuple[str, str]]:
+    """The first problem of the probes ("") and of each condition at a scale."""
+    scale, reads = study.scales[name], _reads(study)
+    if _unlike(study, scale):
+        return  # which is a problem of its own, and others would only follow from it
+    try:
+        for probe in study.probes:
+            study.sampling_at(name, probe)
+    except UserError as error:
+        yield "", str(error)
+    for condition in study.conditions:
+        try:
+            study.recipe(condition, name)
+            parts = [part for part in study.components(condition, name).values() if isinstance(part, Component)]
+        except UserError as error:
+            yield condition, str(error)
+            continue
+        for part in parts:
+            if not reads[part.reads]:
+                yield condition, f"conditions.{condition} needs scales.{name}.{part.reads}"
+            elif isinstance(part.user, InstructionTurn) and part.user.set not in scale.instructions:
+                yield condition, f"conditions.{condition}: no set {part.user.set!r}; known: {', '.join(_sets(study))}"
 
 
 def _sets(study: Study) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from lang_persona.chat import System
-from lang_persona.config import Config, LanguageCode, Name, fill, merge, validate
+from lang_persona.config import Config, LanguageCode, Name, fill, merge, unfilled, validate
 from lang_persona.errors import UserError
 from lang_persona.seeds import derive_seed
 from lang_persona.studies.arms import BASELINE, Arm, Condition
@@ -188,6 +188,11 @@ class Study(Config):
                 continue
             # A file holds whole conversations: nothing of the study's component applies to it.
             spec = fill(mine if "file" in mine else merge(self.mixture.get(name, {}), mine), variables)
+            if lacking := list(dict.fromkeys(unfilled(spec))):
+                raise UserError(
+                    f"conditions.{condition} has no variable {', '.join(map(repr, lacking))}, which the mixture uses; "
+                    f"it has {', '.join(variables) or 'none'}"
+                )
             if "rows" in spec:
                 spec["rows"] = self._rows(spec["rows"], condition, scale, where)
             if "file" in spec:

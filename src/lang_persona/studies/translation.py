@@ -1,12 +1,25 @@
 """How a study's translations are checked."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Self
 
 from pydantic import Field
 
-from lang_persona.config import Config
+from lang_persona.config import Config, LanguageCode
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class LanguageBounds(Config):
+    """Bounds of lengths for one language, whose script or grammar takes fewer or more characters.
+
+    Attributes:
+        median_ratio: In the place of the common ``median_ratio``.
+        ratio_range: In the place of the common ``ratio_range``.
+    """
+
+    median_ratio: tuple[float, float] | None = None
+    ratio_range: tuple[float, float] | None = None
 
 
 class Gates(Config):
@@ -19,6 +32,7 @@ class Gates(Config):
         ratio_range: (b) Range of single ratios ...
         outside_range_below: ... and the share that may lie outside it.
         leak_free_at_least: (c) Share without source language left in; null: not asked.
+        languages: Bounds of (b) for languages that take fewer or more characters than the others.
     """
 
     translated_at_least: Share
@@ -27,6 +41,12 @@ class Gates(Config):
     ratio_range: tuple[float, float]
     outside_range_below: Share
     leak_free_at_least: Share | None = None
+    languages: Mapping[LanguageCode, LanguageBounds] = {}
+
+    def of(self, language: str) -> Self:
+        """The gates of one language: the common ones, with its own bounds of lengths where it has any."""
+        own = self.languages.get(language)
+        return self if own is None else self.model_copy(update=own.model_dump(exclude_none=True))
 
 
 class Translation(Config):

@@ -3,9 +3,11 @@
 import logging
 from collections.abc import Sequence
 from functools import cache
+from textwrap import shorten
 from typing import Any
 
 from lang_persona.audit import audit_file, audit_study, blocking, describe, load_tokenizer_folder
+from lang_persona.audit.base import listed
 from lang_persona.environments import Base
 from lang_persona.errors import UserError
 from lang_persona.mixtures import build_examples
@@ -14,6 +16,9 @@ from lang_persona.recipes import recipe, value_key
 from lang_persona.studies import Component, FileComponent
 
 logger = logging.getLogger(__name__)
+
+#: Conditions that a warning names, and characters of what was found; reports have all.
+NAMED, WARNED = 5, 300
 
 
 @recipe(version=2)
@@ -71,9 +76,18 @@ def require_audit(audit: dict[str, Any], config: dict[str, Any]) -> dict[str, bo
         )
     for rule in dict.fromkeys(row["rule"] for row in audit["findings"] if row["severity"] == "warning"):
         rows = [row for row in audit["findings"] if row["rule"] == rule]
-        where = ", ".join(row["condition"] or "the study" for row in rows)
-        logger.warning("Audit, %s in %s; for one: %s. %s", rule, where, rows[0]["message"], rows[0]["remedy"])
+        message = shorten(rows[0]["message"], WARNED, placeholder=" ... (whole in the report)")
+        logger.warning("Audit of %s, %s%s: %s. %s", config["study"], rule, _where(rows), message, rows[0]["remedy"])
     return {"passed": True}
+
+
+def _where(rows: Sequence[dict[str, Any]]) -> str:
+    """Conditions that a rule warns of, as far as a line holds them; "" for the study itself."""
+    names = list(dict.fromkeys(row["condition"] for row in rows if row["condition"]))
+    if not names:
+        return ""
+    what = listed(names) if len(names) <= NAMED else f"{len(names)} conditions"
+    return f" in {what}" + ("; for one" if len(rows) > 1 else "")
 
 
 @recipe(version=1)

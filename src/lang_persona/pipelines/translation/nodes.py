@@ -99,7 +99,8 @@ def require_translations(checks: dict[str, Any]) -> dict[str, bool]:
     if failures:
         raise UserError(
             f"translations do not pass their gates; nothing was trained.\n{failures}\n"
-            "Mend the translations, or change translation.gates in the study file if you can defend it."
+            "Mend the translations, or change translation.gates in the study file if you can defend it "
+            "(for a language that takes fewer or more characters than others: translation.gates.languages)."
         )
     for gate in checks["not_measured"]:
         logger.info("Translations: gate %r was not measured: %s", gate["gate"], gate["why"])

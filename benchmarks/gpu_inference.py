@@ -5,7 +5,8 @@
 FOLDER is a base on the local disk; ``benchmarks/gpu_studies.py --prepare`` writes one of 7B shapes with random weights.
 The bare side is one ``LLM.generate`` with one ``SamplingParams`` and no seeds, parity checks or decoding, twice: by a
 vLLM with its own defaults in a process before, and by the very server that this project's engine started. Both sides
-draw 560 completions of 256 tokens with the same adapters and sampling, after each adapter was loaded once.
+draw 560 completions of 256 tokens with the same adapters and sampling, after each adapter was loaded once. With three
+rounds it takes some eleven minutes.
 
 Starts are timed from the call to a ready engine, imports of vLLM included, this project's in processes that have had a
 base on the GPU: cold with empty caches of vLLM and Triton (a folder below --work each), warm in a second process, which
@@ -233,27 +234,33 @@ def main() -> None:
 
     here = [sys.executable, __file__, "--base", str(args.base), "--work", str(args.work), "--rounds", str(args.rounds)]
     results: dict[str, Any] = {}
+
+    def keep(found: dict[str, Any]) -> None:
+        """Note what was measured, so that a run cut short has told all until then."""
+        results.update(found)
+        print(json.dumps(found), flush=True)
+        if args.out:
+            args.out.write_text(json.dumps(results, indent=1), encoding="utf-8")
+
     write_adapters(base, adapters)
     on_base = TransformersEngine(lease(base), 280)  # as conf/gpu_pod has it
-    results["586 questions on the resident base"], expected = scored(on_base, adapters[0])
+    found, expected = scored(on_base, adapters[0])
+    keep({"586 questions on the resident base": found})
     del on_base
     release()
     bare = subprocess.run(
         [*here, "--side", "bare"], env={**os.environ, **caches("bare")}, stdout=subprocess.PIPE, text=True, check=True
     )
-    results["bare vLLM as it comes"] = json.loads(told(bare.stdout.splitlines()))
+    keep({"bare vLLM as it comes": json.loads(told(bare.stdout.splitlines()))})
     os.environ.update(caches("ours"))
     engine, servers = engine_of(base), []
-    results["start, s"] = timed(lambda: servers.append(engine.server(RANK)))
-    results |= compared(engine, servers.pop(), adapters, args.rounds)
-    results["586 questions in vLLM"], found = scored(engine, adapters[0])
-    off = [abs(a - b) for mine, its in zip(expected, found, strict=True) for a, b in zip(mine, its, strict=True)]
-    results["586 questions in vLLM"]["off by, nats, mean"] = round(statistics.mean(off), 4)
+    keep({"start, s": timed(lambda: servers.append(engine.server(RANK)))})
+    keep(compared(engine, servers.pop(), adapters, args.rounds))
+    found, scores = scored(engine, adapters[0])
+    off = [abs(a - b) for mine, its in zip(expected, scores, strict=True) for a, b in zip(mine, its, strict=True)]
+    keep({"586 questions in vLLM": {**found, "off by, nats, mean": round(statistics.mean(off), 4)}})
     release()
-    results["warm start in a second process"] = started_and_killed(here)
-    print(json.dumps(results, indent=1), flush=True)
-    if args.out:
-        args.out.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    keep({"warm start in a second process": started_and_killed(here)})
 
 
 if __name__ == "__main__":

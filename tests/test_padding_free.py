@@ -4,6 +4,7 @@ import copy
 from collections import defaultdict
 from contextlib import ExitStack
 from functools import partial
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 
 import pytest
@@ -45,6 +46,7 @@ RECIPE = Training(
     max_length=256,
 )
 PADDED = Execution(SDPA_PADDED, rows=4)
+SCRATCH = TemporaryDirectory()  # the trainer makes its folder, though nothing is saved
 ON_GPU = SimpleNamespace(device=SimpleNamespace(type="cuda"))
 
 
@@ -83,7 +85,7 @@ def loss_and_gradients(resident, rows, how, seed=0):
     """
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(0)
-    trainer = training._trainer(resident, rows, RECIPE, 1, training.NO_TRACKING, "unused", how)
+    trainer = training._trainer(resident, rows, RECIPE, 1, training.NO_TRACKING, SCRATCH.name, how)
     total = torch.tensor(sum(len(row.ids) - row.completion_start for row in rows[:4]))
     loss = 0.0
     try:
@@ -123,7 +125,7 @@ def plain_loss(model, rows):
 
 def test_the_loss_is_that_of_the_completions_row_by_row(resident, rows):
     expected = plain_loss(resident.model, rows[:4])
-    trainer = training._trainer(resident, rows, RECIPE, 1, training.NO_TRACKING, "unused", PADDED)
+    trainer = training._trainer(resident, rows, RECIPE, 1, training.NO_TRACKING, SCRATCH.name, PADDED)
     try:
         batch = trainer.data_collator([{"input_ids": row.ids, "labels": row.labels} for row in rows[:4]])
         assert float(trainer.compute_loss(trainer.model, batch).detach()) == pytest.approx(expected, rel=1e-5)
@@ -367,7 +369,7 @@ def test_a_model_compiled_in_this_process_is_compiled_however_short_the_training
 
 
 def test_a_step_clips_and_clears_just_the_adapter(resident, rows):
-    trainer = training._trainer(resident, rows, RECIPE, 1, training.NO_TRACKING, "unused", PADDED)
+    trainer = training._trainer(resident, rows, RECIPE, 1, training.NO_TRACKING, SCRATCH.name, PADDED)
     try:
         weights = [weight for weight in trainer.model.parameters() if weight.requires_grad]
         for weight in weights:

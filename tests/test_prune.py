@@ -149,8 +149,11 @@ def test_what_a_named_folder_holds_stays(tmp_path):
 
 
 def test_paths_are_found_at_any_depth_and_in_lists():
-    config = {"s": {"arms": [{"adapter": "/a", "label": "/b"}], "base": {"path": "/c", "name": None}}}
-    assert named_files(config) == {Path("/a"), Path("/c")}
+    config = {
+        "s": {"arms": [{"adapter": "/a", "label": "/b"}], "base": {"path": "/c", "name": None}},
+        "instructions": {"path": {"en": "/d", "zh": "/e"}},
+    }
+    assert named_files(config) == {Path(f"/{name}") for name in "acde"}
 
 
 def checkpoint(folder, cell, days):

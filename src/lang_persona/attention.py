@@ -72,12 +72,16 @@ def choose_backend(model: Any, device: Any = None) -> Backend:
     if model._supports_attention_backend:
         found = _probe(str(device), str(model.dtype).removeprefix("torch."), head_size, candidates, capped)
     if found is None:
-        logger.warning(
-            "Attention: nothing here computes %s without padding. Batches are padded (%s), which is slower",
-            type(model).__name__,
-            padded(model).name,
-        )
+        _warn_of_padding(type(model).__name__, padded(model).name)
     return found or padded(model)
+
+
+@lru_cache
+def _warn_of_padding(model: str, backend: str) -> None:
+    """Once a process: every training and every probe asks."""
+    logger.warning(
+        "Attention: nothing here computes %s without padding. Batches are padded (%s), slower", model, backend
+    )
 
 
 @lru_cache

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from kedro.framework.cli.project import run
+from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import env_option
 from kedro.framework.session import KedroSession
 
@@ -17,7 +17,8 @@ def cli() -> None:
     """Commands of lang_persona."""
 
 
-cli.add_command(checked(run))
+run = checked(kedro_run)  # also what a packaged project runs
+cli.add_command(run)
 
 
 @cli.command()
@@ -68,7 +69,7 @@ def prune(metadata: Any, env: str | None, yes: bool) -> None:
         place = version.path.relative_to(root) if version.path.is_relative_to(root) else version.path
         click.echo(f"{version.bytes / 1e6:10.1f} MB  {version.why:10}  {place}")
     total = f"{versions}, {sum(version.bytes for version in found) / 1e6:.1f} MB"
-    click.echo(f"Nothing refers to {total} below {root} (environments: {', '.join(sharing)})")
+    click.echo(f"Nothing refers to {total} of {root} (environments: {', '.join(sharing)})")
     if found and (yes or click.confirm("Remove them?")):
         for _ in remove(found):
             pass

@@ -6,10 +6,7 @@ import sys
 from lang_persona.errors import mistake_in
 
 #: Loggers of Kedro that repeat a node's error, or advise on resuming after it.
-ECHOES = (
-    *("kedro.pipeline.node", "kedro.runner.sequential_runner", "kedro.runner.thread_runner"),
-    "kedro.runner.parallel_runner",
-)
+ECHOES = ("kedro.pipeline.node", *(f"kedro.runner.{kind}_runner" for kind in ("sequential", "thread", "parallel")))
 
 
 def is_no_echo(record: logging.LogRecord) -> bool:

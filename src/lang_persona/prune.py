@@ -65,8 +65,11 @@ def current_versions(
 def named_files(config: Any) -> set[Path]:
     """Where all files and folders lie that a nested config names: adapters, checkpoints, models, mixtures, reports."""
     if isinstance(config, Mapping):
-        named = {item for key, item in config.items() if key in FILE_KEYS and isinstance(item, str)}
-        return {locate(item).resolve() for item in named}.union(*map(named_files, config.values()))
+        items = [item for key, item in config.items() if key in FILE_KEYS]
+        named = [one for item in items for one in (item.values() if isinstance(item, Mapping) else [item])]
+        return {locate(one).resolve() for one in named if isinstance(one, str)}.union(
+            *map(named_files, config.values())
+        )
     return set().union(*map(named_files, config)) if isinstance(config, list | tuple) else set()
 
 
@@ -124,9 +127,9 @@ def left_checkpoints(folder: Path, finished: Collection[str]) -> list[Prunable]:
 def remove(versions: Collection[Prunable]) -> Iterator[Prunable]:
     """Remove versions one by one; the mark goes first, so that a half-removed one is not taken for complete."""
     for version in versions:
-        for mark in (COMPLETE, IDENTITY):
-            (version.path / mark).unlink(missing_ok=True)
         if version.path.is_dir():
+            for mark in (COMPLETE, IDENTITY):
+                (version.path / mark).unlink(missing_ok=True)
             shutil.rmtree(version.path)
         else:
             version.path.unlink()

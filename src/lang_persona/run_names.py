@@ -21,8 +21,11 @@ from lang_persona.errors import UserError, did_you_mean
 from lang_persona.paths import project_path
 
 RUNNERS = (
-    *("SequentialRunner", "ThreadRunner", "ParallelRunner"),
-    *("lang_persona.runners.DryRunner", "lang_persona.runners.RayRunner"),
+    "SequentialRunner",
+    "ThreadRunner",
+    "ParallelRunner",
+    "lang_persona.runners.DryRunner",
+    "lang_persona.runners.RayRunner",
 )
 NODES = "`kedro registry describe all` names all"
 #: Options whose values are names of the graph -> the word for one of them, what lists all (None: they are few).
@@ -155,11 +158,7 @@ def _check_runner(runner: str) -> None:
 def _refuse(kind: str, given: Iterable[str], known: Collection[str], listing: str) -> None:
     wrong = [name for name in given if name not in known]
     if wrong:
-        raise UserError(" ".join([*(_unknown(kind, name, known) for name in wrong), listing]))
-
-
-def _unknown(kind: str, name: str, known: Collection[str]) -> str:
-    return f"no {kind} {name!r};{did_you_mean(name, known)}"
+        raise UserError(" ".join([*(f"no {kind} {name!r};{did_you_mean(name, known)}" for name in wrong), listing]))
 
 
 def _prefixes(namespace: str) -> Iterable[str]:

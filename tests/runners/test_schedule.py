@@ -308,6 +308,16 @@ def test_a_gpu_on_which_something_ended_since_is_used_again(run):
     assert [sum(actor is one for actor, _, _ in ran) > 0 for one in frail] == [True, True, True]
 
 
+def test_a_unit_that_broke_on_every_gpu_is_not_passed_between_them_for_ever():
+    """Each would leave it to the other, and the run would wait for a unit that nobody gets."""
+    zero, one = (schedule._Place(None, Start("here", gpu)) for gpu in "01")
+    of_run = Schedule(Plan({}, {}), Anything(), None, "v1", ScaleOut(retries=2), lambda: None)
+    of_run._places, of_run._ill = [zero, one], {zero.start: {"u"}}
+    assert of_run._better_elsewhere(unit("u"), zero) and not of_run._better_elsewhere(unit("u"), one)
+    of_run._ill[one.start] = {"u"}
+    assert not of_run._better_elsewhere(unit("u"), zero) and not of_run._better_elsewhere(unit("u"), one)
+
+
 def test_where_every_worker_breaks_cells_are_no_longer_tried_again(run):
     ran = []
     with pytest.raises(UserError, match=r"3 of 3 parts of the run failed.*\n(- .: AcceleratorError: .*\n){3}"):
@@ -379,6 +389,9 @@ class EngineDeadError(Exception):
         (chained(ValueError("no completions"), EngineDeadError("see above")), True),
         (chained(UserError("vLLM did not start"), RuntimeError("Engine core initialization failed.")), True),
         (chained(UserError("the GPU's memory is full"), RuntimeError("CUDA out of memory. Tried to")), False),
+        (UserError("no GPU to compute on (The NVIDIA driver on your system is too old"), True),
+        (UserError("no GPU to compute on (Found no NVIDIA driver on your system."), True),
+        (UserError("the engine vllm is not installed (No module named 'vllm'): pip"), True),
         (ValueError("loss is nan"), False),
         (UserError("adapter x is not a folder"), False),
     ],

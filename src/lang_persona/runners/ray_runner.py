@@ -135,7 +135,6 @@ def _no_cluster(address: str, error: Exception) -> str:
 def _cluster(address: str | None) -> Iterator[None]:
     """A connection to the cluster at an address, to one that runs on this machine, or else to one of this process."""
     import ray
-    from ray._private.services import canonicalize_bootstrap_address  # what "auto" means to ray.init
 
     if ray.is_initialized():
         yield
@@ -143,10 +142,14 @@ def _cluster(address: str | None) -> Iterator[None]:
     options: dict[str, Any] = {"logging_level": logging.WARNING}
     named = address or os.environ.get("RAY_ADDRESS")
     try:
-        if (
-            named != "local"
-        ):  # Ray also goes to a cluster that was killed here, which only `ray stop` takes off its list
-            require_answer(canonicalize_bootstrap_address("auto") if named in (None, "", "auto") else named)
+        if named in (None, "", "auto"):  # may be a cluster that was killed here, which only `ray stop` forgets
+            from ray._private.services import canonicalize_bootstrap_address  # what "auto" means to ray.init
+
+            found = canonicalize_bootstrap_address("auto")
+            if found is not None:
+                require_answer(found)
+        elif named != "local":
+            require_answer(named)
         ray.init(address=named or "auto", **options)
     except ConnectionError as error:
         if named:

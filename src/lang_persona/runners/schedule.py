@@ -3,6 +3,7 @@
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -65,9 +66,7 @@ class Schedule:
     _running: dict[Any, _Place] = field(default_factory=dict)  # by what Ray will say when a unit, or the start, ends
     _broken: int = 0  # workers in a row that did not start
     _spoiled: int = 0  # errors of machines in a row
-    _versions: dict[str, tuple[str, str]] = field(
-        default_factory=dict
-    )  # of a package the version, and where it was seen
+    _versions: dict[str, tuple[str, str]] = field(default_factory=dict)  # of a package, and where it was seen
     _here: tuple[Unit, "Future[None]"] | None = None
 
     def run(self) -> None:
@@ -92,6 +91,8 @@ class Schedule:
                     self._finish(reference)
             if self._here:
                 self._look_here(0 if self._running else TICK)  # a worker may be free by now
+            elif not self._running:
+                time.sleep(TICK)
         if self.failed:
             raise UserError(self._summary())
 
@@ -123,7 +124,9 @@ class Schedule:
             return
         idle = [place for place in self._places if place.start and place.unit is None]
         coming = sum(not place.start for place in self._places)
-        for _ in range(min(len(ready) - len(idle) - coming, self._capacity() - len(self._places))):
+        names = {unit.name for unit in ready}
+        fit = sum(names.isdisjoint(self._ill.get(place.start, ())) for place in idle)
+        for _ in range(min(len(ready) - fit - coming, self._capacity() - len(self._places))):
             place = _Place(self.start())
             self._places.append(place)
             self._running[place.actor.ready.remote()] = place
@@ -145,12 +148,10 @@ class Schedule:
                 self._send(unit, free)
 
     def _better_elsewhere(self, unit: Unit, place: _Place) -> bool:
-        """Whether this unit, or two, broke on a worker's GPU, with nothing ended there since, and others are left."""
+        """Whether this unit, or two, broke on a worker's GPU, with nothing ended there since, and not on another's."""
         ill = self._ill.get(place.start, set())
-        return (unit.name in ill or len(ill) > 1) and any(
-            other.start and other.start != place.start and len(self._ill.get(other.start, ())) < 2
-            for other in self._places
-        )
+        others = (self._ill.get(one.start, set()) for one in self._places if one.start and one.start != place.start)
+        return (unit.name in ill or len(ill) > 1) and any(unit.name not in one and len(one) < 2 for one in others)
 
     def _too_early(self, unit: Unit) -> bool:
         """Whether an engine would be started for a study of which the base still has to do what no worker has yet.
@@ -208,7 +209,7 @@ class Schedule:
             self._spoiled += 1
         # Where every worker breaks and no unit ends, the cause is the config or the data, and trying on takes hours.
         if outcome.machines and self._spoiled <= self.settings.retries + len(self._places):
-            self._lose(unit, outcome.error, outcome.trace)
+            self._lose(unit, outcome.error, outcome.trace, "a GPU or an engine broke")
         else:
             self._fail(unit, outcome.error, outcome.trace)
 
@@ -242,12 +243,12 @@ class Schedule:
         if self._broken > self.settings.retries and not any(place.start for place in self._places):
             raise UserError(f"no worker starts: {error}")
 
-    def _lose(self, unit: Unit, reason: str, trace: str | None = None) -> None:
+    def _lose(self, unit: Unit, reason: str, trace: str | None = None, how: str = "its worker was lost") -> None:
         times = self._lost[unit.name] = self._lost.get(unit.name, 0) + 1
         if times > self.settings.retries:
-            self._fail(unit, f"its worker was lost {times} times, the last time: {reason}", trace)
+            self._fail(unit, f"{how} {times} times, the last time: {reason}", trace)
         else:
-            logger.warning("%s: its worker was lost (%s); another one takes it", unit.name, reason)
+            logger.warning("%s: %s (%s); another worker takes it", unit.name, how, " ".join(reason.split())[:300])
             self._waiting[unit.name] = unit
 
     def _run_here(self, unit: Unit) -> None:

@@ -21,7 +21,7 @@ from kedro.runner.task import Task
 
 from lang_persona import __version__
 from lang_persona.datasets.versioned import RecipeDataset
-from lang_persona.errors import UserError
+from lang_persona.errors import mistake_in
 from lang_persona.runners.units import Unit
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,9 @@ logger = logging.getLogger(__name__)
 #: Errors that say that a process or its machine can't go on, whatever it is given next: by class and by message.
 MACHINES_CLASSES = {"AcceleratorError", "EngineDeadError", "DistBackendError"}
 MACHINES_MESSAGES = re.compile(
-    r"(CUDA|cuBLAS|cuDNN|NCCL|NVML)( \w+)? error|Engine core initialization failed|No CUDA GPUs are available", re.I
+    r"(CUDA|cuBLAS|cuDNN|NCCL|NVML)( \w+)? error|Engine core initialization failed|No CUDA GPUs are available"
+    r"|no GPU to compute on|engine vllm is not installed",
+    re.I,
 )
 
 
@@ -135,18 +137,16 @@ def versions_here() -> dict[str, str]:
 
 def told(error: BaseException) -> tuple[str, str | None]:
     """What to say of an error, and its traceback unless it is a user's mistake, however deep it was raised."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, UserError):
-            return str(cause), None
-        cause = cause.__cause__
+    if (mistake := mistake_in(error)) is not None:
+        return str(mistake), None
     return f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
 
 
 def is_machines(error: BaseException) -> bool:
     """Whether a GPU or an engine's process broke, and not what it was given, as far as errors tell.
 
-    A mistake that was made of such an error (vLLM did not start) counts; a full memory does not.
+    A mistake that was made of such an error (vLLM did not start) counts, and so does a machine without a GPU or vLLM. A
+    full memory that PyTorch itself reports does not.
     """
     at: BaseException | None = error
     while at is not None:

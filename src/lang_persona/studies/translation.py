@@ -3,11 +3,20 @@
 from collections.abc import Mapping
 from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from lang_persona.config import Config, LanguageCode
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError(f"the lower bound {bounds[0]} is above the upper one, {bounds[1]}")
+    return bounds
+
+
+Bounds = Annotated[tuple[float, float], AfterValidator(_ordered)]
 
 
 class LanguageBounds(Config):
@@ -18,8 +27,8 @@ class LanguageBounds(Config):
         ratio_range: In the place of the common ``ratio_range``.
     """
 
-    median_ratio: tuple[float, float] | None = None
-    ratio_range: tuple[float, float] | None = None
+    median_ratio: Bounds | None = None
+    ratio_range: Bounds | None = None
 
 
 class Gates(Config):
@@ -37,8 +46,8 @@ class Gates(Config):
 
     translated_at_least: Share
     identified_at_least: Share
-    median_ratio: tuple[float, float]
-    ratio_range: tuple[float, float]
+    median_ratio: Bounds
+    ratio_range: Bounds
     outside_range_below: Share
     leak_free_at_least: Share | None = None
     languages: Mapping[LanguageCode, LanguageBounds] = {}

@@ -76,7 +76,7 @@ def require_audit(audit: dict[str, Any], config: dict[str, Any]) -> dict[str, bo
         )
     for rule in dict.fromkeys(row["rule"] for row in audit["findings"] if row["severity"] == "warning"):
         rows = [row for row in audit["findings"] if row["rule"] == rule]
-        message = shorten(rows[0]["message"], WARNED, placeholder=" ... (whole in the report)")
+        message = shorten(rows[0]["message"], WARNED, placeholder=" ... (whole in mixture_audit.json)")
         logger.warning("Audit of %s, %s%s: %s. %s", config["study"], rule, _where(rows), message, rows[0]["remedy"])
     return {"passed": True}
 

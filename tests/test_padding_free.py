@@ -255,6 +255,7 @@ def test_padding_on_a_gpu_is_a_warning(monkeypatch, caplog, known):
     monkeypatch.setattr(attention, "_trial_error", lambda *_: 1.0)
     monkeypatch.setattr(Qwen2ForCausalLM, "_supports_attention_backend", known)
     attention._probe.cache_clear()
+    attention._warn_of_padding.cache_clear()
     assert attention.choose_backend(small_model(), CUDA) == SDPA_PADDED
     attention._probe.cache_clear()
     (warned,) = (one for one in caplog.records if "padded" in one.getMessage())

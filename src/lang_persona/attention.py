@@ -80,7 +80,7 @@ def choose_backend(model: Any, device: Any = None) -> Backend:
 def _warn_of_padding(model: str, backend: str) -> None:
     """Once a process: every training and every probe asks."""
     logger.warning(
-        "Attention: nothing here computes %s without padding. Batches are padded (%s), slower", model, backend
+        "Attention: nothing here computes %s without padding. Batches are padded (%s), which is slower", model, backend
     )
 
 

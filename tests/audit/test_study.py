@@ -128,7 +128,7 @@ def test_errors_stop_the_run_unless_the_study_intends_them():
         (["a"], "m", "Audit of s, cut_rows in a: m. r"),
         ([""], "m", "Audit of s, cut_rows: m. r"),
         ([f"c{n}" for n in range(23)], "m", "Audit of s, cut_rows in 23 conditions; for one: m. r"),
-        ([""], "word " * 200, f"Audit of s, cut_rows: {('word ' * 55).strip()} ... (whole in mixture_audit.json). r"),
+        ([""], "word " * 200, f"Audit of s, cut_rows: {('word ' * 53).strip()} ... (whole in mixture_audit.json). r"),
     ],
 )
 def test_a_warning_names_its_study_and_few_conditions(caplog, conditions, message, said):

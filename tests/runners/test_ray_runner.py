@@ -165,7 +165,9 @@ def test_a_lost_worker_loses_only_what_was_under_way(project, mishaps):
 
 def test_a_worker_in_which_a_gpu_broke_is_replaced(project, mishaps):
     assert (project / "broken").exists()
-    lost = "its worker was lost (RuntimeError: CUDA error: an illegal memory access was encountered); another one"
+    lost = (
+        "a GPU or an engine broke (RuntimeError: CUDA error: an illegal memory access was encountered); another worker"
+    )
     assert mishaps.stdout.count(f"{STUDY}.es_en.seed_42: {lost}") == 1
     assert mishaps.stdout.count("CUDA error") == 1
 

@@ -218,3 +218,14 @@ def test_skip_list_holds_every_source_that_lacks_any_language_once():
         {"source_id": "b", "reason": "it: refused (policy); fr: invalid (empty)"},
         {"source_id": "a", "reason": "fr: truncated (max tokens)"},
     ]
+
+
+@pytest.mark.parametrize("key", ["median_ratio", "ratio_range"])
+def test_bounds_the_wrong_way_round_are_refused_before_anything_is_translated(key):
+    bounds = {"median_ratio": (1.0, 1.2), "ratio_range": (0.7, 1.6)}
+    shares = {"translated_at_least": 0.9, "identified_at_least": 0.9, "outside_range_below": 0.1}
+    Gates(**shares, **bounds)
+    with pytest.raises(ValueError, match=r"lower bound 1\.2 is above the upper one, 1\.0"):
+        Gates(**shares, **{**bounds, key: (1.2, 1.0)})
+    with pytest.raises(ValueError, match=r"lower bound 0\.42 is above"):
+        Gates(**shares, **bounds, languages={"zh": {key: (0.42, 0.25)}})

@@ -47,10 +47,12 @@ def test_a_device_that_bitsandbytes_does_not_know_is_named(monkeypatch):
         load_model(NF4)
 
 
-@pytest.fixture(scope="module")
-def resident():
+@pytest.fixture(scope="module", params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def resident(request):
     pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed (extra quantized)")
-    yield lease(NF4)
+    resident = lease(NF4)
+    assert resident.model.device.type == request.param  # tests for a CPU see no GPU
+    yield resident
     release()
 
 

@@ -1,11 +1,12 @@
 """Training with the model spread over two GPUs (FSDP): LoRA on 7B shapes and full fine-tuning of 0.5B shapes.
 
-    python benchmarks/gpu_fsdp.py --shapes FOLDER [--out results.json] [--processes 2] [--steps 12]
+    python benchmarks/gpu_fsdp.py --shapes FOLDER [--base FOLDER] [--out results.json] [--processes 2] [--steps 12]
 
 FOLDER holds the tokenizer's files and ``config_qwen2.5-7b-instruct.json`` and ``config_qwen2.5-0.5b-instruct.json``.
-Weights are random, written once as a base of that shape (15 GB of disk for 7B); what is timed is what a Kedro node does
-(:func:`lang_persona.distributed.train_sharded`), processes' start and reading the base included in ``whole_seconds``.
-Full fine-tuning is run on one GPU as well, where it fits, so that losses and speeds stand side by side.
+Weights are random, written once as a base of that shape (15 GB of disk for 7B, unless --base is one). What is timed is
+what a Kedro node does (:func:`lang_persona.distributed.train_sharded`), processes' start and reading the base included
+in ``whole_seconds``. Full fine-tuning is run on one GPU as well, where it fits, so that losses and speeds stand side by
+side.
 """
 
 import argparse
@@ -69,6 +70,7 @@ def timed(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shapes", type=Path, required=True, help="folder of the tokenizer and the configs")
+    parser.add_argument("--base", type=Path, help="a base of 7B shapes that is there already")
     parser.add_argument("--out", type=Path, help="JSON file for the results")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--steps", type=int, default=12)
@@ -82,6 +84,8 @@ def main() -> None:
             "7B, LoRA, FSDP": ("config_qwen2.5-7b-instruct.json", LORA, args.processes),
         }
         bases: dict[str, Base] = {}
+        if args.base is not None:
+            bases["config_qwen2.5-7b-instruct.json"] = Base(path=str(args.base), dtype="bfloat16")
         for number, (name, (config, recipe, processes)) in enumerate(plan.items()):
             if config not in bases:
                 started = time.perf_counter()

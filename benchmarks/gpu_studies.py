@@ -1,7 +1,7 @@
 """Whole studies at full size on one GPU, on 7B shapes with random weights: seconds from process start to metrics.
 
     python benchmarks/gpu_studies.py --shapes FOLDER --reference FOLDER --work FOLDER [--out results.json] \
-        [--only NAME] [--ray] STUDY ...
+        [--only NAME] [--ray] [--steps N] STUDY ...
 
 STUDY is persona_robustness (eight conditions trained, each asked under its own prompt; then the leakage matrix and
 written answers, timed apart) or language_inversion (two conditions of 5,000 rows and three evaluations; texts and
@@ -63,7 +63,7 @@ def write_texts(reference: Path, folder: Path, rows: int = 8000) -> None:
             parallel.write(json.dumps({"text_id": str(number), "kind": "ordinary", "texts": texts}) + "\n")
 
 
-def write_project(study: str, probes: tuple[str, ...], reference: Path, work: Path) -> Path:
+def write_project(study: str, probes: tuple[str, ...], reference: Path, work: Path, steps: int | None) -> Path:
     """A project whose pod reads local data, and whose study runs by default what is timed; the code is this one's."""
     project = work / "project"
     shutil.rmtree(project, ignore_errors=True)
@@ -94,6 +94,8 @@ def write_project(study: str, probes: tuple[str, ...], reference: Path, work: Pa
         full["sources"] = {"kind": "file", "path": str(work / "sources.jsonl"), "origin": "parallel sentences"}
     for name, probe in spec["probes"].items():
         probe["default"] = name in probes
+    if steps is not None:
+        spec["training"]["max_steps"] = steps
     if study == "persona_robustness":
         for name, condition in spec["conditions"].items():
             condition["default"] = name in EIGHT
@@ -151,6 +153,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="a scratch folder on the local disk")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only", help="the one run of a study to time, such as 'own prompt'")
+    parser.add_argument("--steps", type=int, help="optimiser steps of a training, to try the rest without its time")
     parser.add_argument("--ray", action="store_true", help="cells side by side on all GPUs in sight")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--prepare", action="store_true", help="write the base and the texts, and stop")
@@ -172,7 +175,7 @@ def main() -> None:
         for name, probes in RUNS[study].items():
             if args.only not in (None, name):
                 continue
-            project = write_project(study, probes, args.reference.resolve(), args.work.resolve())
+            project = write_project(study, probes, args.reference.resolve(), args.work.resolve(), args.steps)
             started = time.time()
             here = [sys.executable, str(Path(__file__).resolve()), "--work", str(args.work.resolve())]
             spread = ["--ray"] if args.ray else []

@@ -49,11 +49,12 @@ TEXTS = ("Speak in French.", "Speak in German.", "Speak in English.", "What is t
 
 #: A run that starts vLLM as an evaluation does, tells how vLLM started its process, and waits to be killed.
 STARTS = """
-import json, os, sys, time
+import json, sys, time
+
+from vllm import envs
 
 from lang_persona.engines import get_engine
 from lang_persona.environments import Base, VllmOptions
-from lang_persona.models import load_model
 from lang_persona.residency import lease, release
 
 if __name__ == "__main__":
@@ -62,7 +63,7 @@ if __name__ == "__main__":
         lease(base)
         release()
     get_engine(VllmOptions.model_validate_json(sys.argv[3]), base).server(16)
-    print(json.dumps({"method": os.environ.get("VLLM_WORKER_MULTIPROCESSING_METHOD", "fork")}), flush=True)
+    print(json.dumps({"method": envs.VLLM_WORKER_MULTIPROC_METHOD}), flush=True)
     time.sleep(300)
 """
 

@@ -1,8 +1,6 @@
 """What happens around a run: keys on datasets, provenance of reports, a user's mistake shown alone."""
 
-import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError
 
 import pytest
 from kedro.io import DataCatalog, MemoryDataset
@@ -11,6 +9,7 @@ from kedro.pipeline import Node, Pipeline
 from projects import ROOT
 
 from lang_persona import hooks as hooks_
+from lang_persona import provenance
 from lang_persona.config_loader import StudyConfigLoader
 from lang_persona.context import Parameters
 from lang_persona.datasets import JSONDataset, OtherCells, PublishedReport, ReportDataset
@@ -152,33 +151,23 @@ def test_a_report_is_handed_the_versions_of_all_it_is_made_of(run):
     assert given["packages"]["kedro"]
 
 
-def test_the_engine_and_the_runner_are_named_where_they_are_installed(monkeypatch):
-    def installed(name):
-        if name == "vllm":
-            return "0.24.0"
-        raise PackageNotFoundError(name)
+def test_a_report_is_told_what_made_its_data_where_that_was_elsewhere(run, monkeypatch):
+    def made(name, version, said):
+        hooks, catalog = run(f"make_{name}", version=version)
+        (node,) = EVERYTHING.only_nodes(f"make_{name}").nodes
+        monkeypatch.setattr(hooks_, "made_here", lambda: said)
+        hooks.before_node_run(node=node, catalog=catalog)
+        hooks.after_node_run(node=node, catalog=catalog)
+        catalog.get(name).save(1)
 
-    monkeypatch.setattr(hooks_, "version", installed)
-    named = hooks_._packages()
-    assert named["vllm"] == "0.24.0"
-    assert named["torch"] == "not installed"
-    assert "ray" not in named
-
-
-@pytest.mark.parametrize("git", [FileNotFoundError("git"), subprocess.CalledProcessError(128, "git")])
-def test_an_image_without_git_tells_the_commit_that_it_was_built_of(monkeypatch, git):
-    def fails(*_, **__):
-        raise git
-
-    monkeypatch.setenv(hooks_.COMMIT_VARIABLE, "abc")
-    with monkeypatch.context() as answering:
-        answering.setattr(hooks_, "_git", lambda *asked: "ours" if "rev-parse" in asked else "")
-        assert hooks_._commit() == "ours"
-    monkeypatch.setattr(subprocess, "run", fails)
-    assert hooks_._commit() == "abc"
-    monkeypatch.setenv(hooks_.COMMIT_VARIABLE, "")  # built without the argument
-    assert hooks_._commit() is None
-    assert f"ENV {hooks_.COMMIT_VARIABLE}=$COMMIT\n" in (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    made("a", "v1", {"packages": {"torch": "2.11.0", "vllm": "0.24.0"}, "commit": "c0ffee"})
+    made("b", "v2", {"packages": {"torch": "2.12.0"}, "commit": None})
+    hooks, catalog = run("collect", version="v3")
+    catalog.get("collected").save(1)  # says nothing, as versions did that are older than these marks
+    hooks, catalog = run("report", version="v4")
+    (node,) = EVERYTHING.only_nodes("report").nodes
+    given = hooks.before_node_run(node=node, catalog=catalog)["params:provenance"]
+    assert given["made_with"] == {"torch": ["2.11.0", "2.12.0"], "vllm": ["0.24.0"], "commit": ["c0ffee"]}
 
 
 def test_other_nodes_are_handed_nothing(run):
@@ -197,6 +186,8 @@ def test_a_version_says_what_it_was_made_from_and_how_long_that_took(run):
     assert stamp["node"] == "make@1"
     assert stamp["inputs"] == {"config": RecipeKeys(EVERYTHING, PARAMETERS).key("params:a")}
     assert 0 <= stamp["seconds"] < 5
+    assert stamp["packages"] == provenance.packages()
+    assert stamp["commit"] == provenance.commit()
 
 
 def test_a_dry_run_shows_no_report_and_a_real_one_does(tmp_path, capsys):

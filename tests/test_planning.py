@@ -67,6 +67,21 @@ def test_the_seconds_of_steps_are_the_plans(parameters, study):
     assert sum(one for one in answers if one is not None) == pytest.approx(found["evaluation_seconds"])
 
 
+@pytest.mark.parametrize("study", ["language_inversion", "persona_robustness"])
+def test_steps_outside_the_default_run_have_seconds_too(parameters, study):
+    own, rates = parameters["gpu_pod"][study], parameters["gpu_pod"]["planning_rates"]
+    default, everything = own["plan"]["sizes"], own["plan"]["dry_run"]
+    assert {name: everything["conditions"][name] for name in default["conditions"]} == default["conditions"]
+    optional = everything["conditions"].keys() - default["conditions"].keys()
+    assert len(optional) > 5
+    for name in optional:
+        assert step_seconds(everything, rates, name) > 0
+        cell = own[name][f"seed_{everything['seeds'][-1]}"]
+        for probe in cell.keys() - {"training"}:
+            unknown = everything["probes"][probe]["rows_a_level"] is None  # a data set that is not read yet
+            assert (step_seconds(everything, rates, name, probe) or 0) > 0 or unknown
+
+
 def test_a_step_of_which_the_plan_does_not_know_rows_has_no_seconds(parameters):
     plan, rates = parameters["laptop"]["refusal_transfer"]["plan"]["sizes"], parameters["laptop"]["planning_rates"]
     assert step_seconds(plan, rates, "en") is None

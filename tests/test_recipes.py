@@ -194,3 +194,13 @@ def test_keys_are_the_same_in_every_process():
         outputs.add(done.stdout)
     (only,) = outputs
     assert json.loads(only)[2] == value_key({"a": 2, "b": 1})
+
+
+def test_files_of_several_languages_count_by_content(tmp_path):
+    asked = {"ordinary": {"source": {"path": {"en": str(tmp_path / "en.jsonl"), "zh": str(tmp_path / "zh.jsonl")}}}}
+    for language in ("en", "zh"):
+        (tmp_path / f"{language}.jsonl").write_text("one")
+    before = value_key(asked)
+    assert value_key(asked) == before
+    (tmp_path / "zh.jsonl").write_text("another")
+    assert value_key(asked) != before

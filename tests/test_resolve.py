@@ -163,6 +163,22 @@ def test_a_pods_bases_must_be_on_a_gpu_wherever_a_node_loads_one_and_no_key_chan
     assert (one.bases["chat"].only_on, one.bases["chat_small"].only_on) == (None, "cuda")
 
 
+def test_a_pods_local_translator_must_be_on_its_gpu_too():
+    values = environment_of(loader("gpu_pod")["parameters"])
+    values["translator"] = {"kind": "local", "path": "model", "pair": ["en", "it"]}
+    pod, anywhere = (validate(Environment, {**values, "device": device}, "here") for device in ("cuda", None))
+    assert pod.translator.only_on == "cuda"
+    told, silent = (one.translator.model_dump(mode="json") for one in (pod, anywhere))
+    assert "only_on" in told and "only_on" not in silent
+    assert value_key(told) == value_key(silent)
+    other = validate(
+        Environment,
+        {**values, "device": "cuda", "translator": {"kind": "parallel_file", "path": "x", "licence": None}},
+        "here",
+    )
+    assert other.translator.kind == "parallel_file"
+
+
 BASE_ANYWHERE = {"path": "data/01_raw/pilot/model", "dtype": "float32", "only_on": None}
 
 

@@ -5,12 +5,10 @@ Nothing else depends on these hooks: kedro-viz, the registry and notebooks work 
 
 import logging
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,6 @@ from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
 
-from lang_persona import __version__
 from lang_persona.cells import STAGES
 from lang_persona.claude.secrets import VARIABLE, has_key
 from lang_persona.claude.slices import asks_claude
@@ -30,19 +27,15 @@ from lang_persona.datasets.tables import TextDataset
 from lang_persona.datasets.versioned import RecipeDataset
 from lang_persona.errors import UserError, mistake_in
 from lang_persona.freshness import keys_of
-from lang_persona.paths import locate, project_path
+from lang_persona.paths import locate
+from lang_persona.provenance import commit, made_here, made_with, packages
 from lang_persona.recipes import COLLECTS, RecipeKeys, is_order_only
+from lang_persona.residency import release
 from lang_persona.run_parameters import Tracking, require_trackers, require_vllm
 from lang_persona.runners.dry_runner import DRY_RUN
 from lang_persona.runners.heavy import heavy_model
 
 logger = logging.getLogger(__name__)
-
-PACKAGES = ("kedro", "torch", "transformers", "trl", "peft", "langdetect", "lingua-language-detector")
-#: Named in a report where they are installed: what drew its completions, and what ran its cells.
-EXTRAS = ("vllm", "ray")
-#: The commit where the project lies without git, as in an image (Dockerfile).
-COMMIT_VARIABLE = "LANG_PERSONA_COMMIT"
 
 #: Stages whose slices tell of engines that they do not ask.
 TELL_OF_ENGINES = {"reporting", "cost"}
@@ -148,19 +141,19 @@ class ProjectHooks:
         if "params:provenance" not in node.inputs or self._keys is None:
             return None
         upstream = pipelines["all"].to_nodes(node.name)
-        versions = {}
+        stamps = {}
         for name in sorted(upstream.datasets() - set(node.outputs)):
             dataset = catalog.get(name)
             if isinstance(dataset, RecipeDataset):
                 dataset.recipe_key = self._keys.key(name)
                 if dataset.exists():
-                    stamp = dataset.stamp()
-                    versions[name] = {"version": stamp["version"], "key": stamp["key"]}
+                    stamps[name] = dataset.stamp()
         return {
             "params:provenance": {
-                "datasets": versions,
-                "packages": _packages(),
-                "commit": _commit(),
+                "datasets": {name: {key: stamp[key] for key in ("version", "key")} for name, stamp in stamps.items()},
+                "packages": packages(),
+                "commit": commit(),
+                "made_with": made_with(stamps.values()),
                 "command": " ".join(["kedro", *sys.argv[1:]]),
                 "environment": self._env or "laptop",
                 "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -170,10 +163,10 @@ class ProjectHooks:
 
     @hook_impl
     def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
-        """Let versions say how long they took to make, so that a dry run can tell."""
+        """Let versions say how long they took to make, so that a dry run can tell, and with which code and packages."""
         seconds = round(time.monotonic() - self._started[node.name], 3)
         for dataset in _made_here(node, catalog):
-            dataset.made_from = {**dataset.made_from, "seconds": seconds}
+            dataset.made_from = {**dataset.made_from, "seconds": seconds, **made_here()}
 
     def _paid(self, study: str) -> dict[str, Any]:
         """What Claude was paid for a study by the ledger, beside its estimates; nothing where it was never asked."""
@@ -194,7 +187,7 @@ class ProjectHooks:
     @hook_impl
     def after_pipeline_run(self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog) -> None:
         """Show the current reports at their stable paths, say where, and give the resident model back."""
-        _release()
+        release()
         if run_params["runner"] == DRY_RUN:
             return
         folders: set[Path] = set()
@@ -216,7 +209,7 @@ class ProjectHooks:
     @hook_impl
     def on_pipeline_error(self, error: Exception) -> None:
         """Show a user's mistake as its message alone, however deep it was raised."""
-        _release()
+        release()
         if (mistake := mistake_in(error)) is not None:
             raise mistake from None
 
@@ -232,41 +225,6 @@ def _made_by(name: str, keys: RecipeKeys) -> str:
 def _made_here(node: Node, catalog: DataCatalog) -> list[RecipeDataset]:
     """The keyed outputs of a node."""
     return [one for name in node.outputs if isinstance(one := catalog.get(name), RecipeDataset)]
-
-
-def _release() -> None:
-    """Give the resident model back, if any module ever leased one."""
-    residency = sys.modules.get("lang_persona.residency")
-    if residency is not None:
-        residency.release()
-
-
-def _packages() -> dict[str, str]:
-    """Versions of what results depend on."""
-    extras = {name: found for name in EXTRAS if (found := _version(name)) is not None}
-    named = {name: _version(name) or "not installed" for name in PACKAGES}
-    return {"lang_persona": __version__, **named, **extras}
-
-
-def _version(package: str) -> str | None:
-    """A package's version; one that is on the path without being installed has none to tell."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _commit() -> str | None:
-    """The project's git commit, with "+changes" when the working tree differs; outside git, what an image was told."""
-    try:
-        return _git("rev-parse", "HEAD") + ("+changes" if _git("status", "--porcelain") else "")
-    except (OSError, subprocess.SubprocessError):
-        return os.environ.get(COMMIT_VARIABLE) or None
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(project_path()), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
 
 def _relative(path: Path) -> Path:

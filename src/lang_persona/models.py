@@ -52,8 +52,8 @@ def load_model(base: Base, device: str | None = None) -> Any:
     return model.requires_grad_(False).eval()
 
 
-def require_device(base: Base) -> None:
-    """Check that there is a GPU that PyTorch can use, where a base may not be computed on the CPU.
+def require_device(base: Base | LocalTranslator) -> None:
+    """Check that there is a GPU that PyTorch can use, where a model may not be computed on the CPU.
 
     Raises:
         UserError: There is none; with PyTorch's reason and what to do.

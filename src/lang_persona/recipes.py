@@ -23,7 +23,7 @@ from lang_persona.paths import content_digest, locate
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-#: Keys of config mappings whose values name files: they count by content, not by place.
+#: Keys of config mappings whose values name files, one or one a language: they count by content, not by place.
 FILE_KEYS = {
     "path",
     "file",
@@ -39,8 +39,8 @@ FILE_KEYS = {
 }
 
 #: Keys of config mappings whose values say how a run goes about it (speed, budget, processes, where answers are kept,
-#: whether it may do without a GPU), and change no output beyond rounding.
-RUN_KEYS = {"claude_run", "only_on", "training_run", "vllm_run"}
+#: whether it may do without a GPU, what a dry run tells times by), and change no output beyond rounding.
+RUN_KEYS = {"claude_run", "dry_run", "only_on", "training_run", "vllm_run"}
 
 #: Parameters that say where a run reports to or what it was, not what it makes.
 ABOUT_THE_RUN = {"params:tracking", "params:provenance"}
@@ -180,13 +180,20 @@ def _with_contents(value: Any, content: Callable[[str], Any]) -> Any:
     """A nested value in which files that it names are replaced by what identifies their content."""
     if isinstance(value, Mapping):
         return {
-            key: content(item) if key in FILE_KEYS and isinstance(item, str) else _with_contents(item, content)
+            key: (_of_files if key in FILE_KEYS else _with_contents)(item, content)
             for key, item in value.items()
             if key not in RUN_KEYS
         }
     if isinstance(value, list | tuple):
         return [_with_contents(item, content) for item in value]
     return value
+
+
+def _of_files(named: Any, content: Callable[[str], Any]) -> Any:
+    """The value of a key that names files."""
+    if isinstance(named, Mapping):
+        return {key: _of_files(item, content) for key, item in named.items()}
+    return content(named) if isinstance(named, str) else _with_contents(named, content)
 
 
 def _file_content(name: str) -> Any:

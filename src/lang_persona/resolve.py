@@ -42,6 +42,7 @@ def resolve(study: Study, environment: Environment) -> dict[str, Any]:
         "report": report_slice(study, environment),
         "plan": {
             "sizes": plan_slice(study, environment.scale),
+            "dry_run": plan_slice(study, environment.scale, everything=True),
             "asked": {"cost": costs, "translation": data.get("translation"), "judging": judges},
             "hypotheses": hypotheses,
         },

@@ -93,6 +93,7 @@ def made(tmp_path):
         "commit": "c0ffee",
         "environment": "laptop",
         "packages": {"torch": "2.13.0"},
+        "made_with": {"torch": ["2.11.0", "2.12.0"], "commit": ["decade"]},
         "datasets": {
             "small.es_en.examples": {"version": "2026-01-01", "key": "abc123"},
             "small.fr_it.examples": {"version": "2026-01-01", "key": "def456"},

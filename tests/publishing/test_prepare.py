@@ -78,6 +78,7 @@ def test_cards_name_sources_licences_hashes_versions_and_keys(config, publishing
         assert "| sources | somebody/texts@0123 | mit | yes |" in text
         assert "`c0ffee`" in text
         assert "torch 2.13.0" in text
+        assert "torch 2.11.0 and 2.12.0, commit decade." in text
         assert "| small.es_en.examples | 2026-01-01 | `abc123` |" in text
         assert "small.fr_it" not in text  # another condition's
         assert not re.search(r"\{\{|\{%|None", text)

@@ -197,6 +197,16 @@ def test_speed_and_memory_have_columns_where_a_run_has_them():
     assert "| it_fr.seed_42 | 2.5 | 1.25 | 9 | 12,345 | 678.9 | 18.2 | – | – | – | cpu |" in text
 
 
+def test_packages_of_the_data_stand_beside_those_of_the_report():
+    known = {"commit": "c0ffee", "packages": {"torch": "2.13.0", "ray": "2.56.1"}}
+    made = {"torch": ["2.11.0", "2.12.0"], "vllm": ["0.24.0"], "commit": ["decade"]}
+    text = render_report(inputs_of(provenance={**known, "made_with": made}))["report.md"]
+    assert "| what | this report | its data |" in text
+    assert "| commit | c0ffee | decade |" in text
+    assert "| torch | 2.13.0 | 2.11.0, 2.12.0 |" in text
+    assert "| ray | 2.56.1 | – |" in text and "| vllm | – | 0.24.0 |" in text
+
+
 def test_instructions_that_were_dropped_are_counted():
     text = render_report(inputs_of(instructions={"ordinary": {"kept": 320, "lacks_a_language": 7}}))["report.md"]
     assert "| ordinary | lacks a language | 7 |" in text

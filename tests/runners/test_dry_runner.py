@@ -120,13 +120,13 @@ def test_times_are_a_nodes_own_or_those_of_other_cells_or_unknown(run_once):
 
 
 def rated(**parameters):
-    """A catalog with a plan of cells of 100 rows and 30 completions, and rates, or whatever else is given of them."""
+    """A catalog with sizes (cells of 100 rows, 30 completions) and rates, or whatever else is given of them."""
     sizes = {
         "conditions": {"a": {"rows": {"reply": 100}, "epochs": 2, "max_steps": None}},
         "probes": {"asked": {"rows_a_level": 10, "levels": 1, "seeds": 2, "arms": {"a": 3}, "new_tokens": 20}},
     }
     rates = {"tokens_a_row": {"reply": 5}, "trained_per_second": {"reply": 10}, "scored_per_second": 1}
-    given = {"s.plan": {"sizes": sizes}, "planning_rates": rates | {"generated_per_second": 4}} | parameters
+    given = {"s.plan": {"dry_run": sizes}, "planning_rates": rates | {"generated_per_second": 4}} | parameters
     return DataCatalog({f"params:{name}": MemoryDataset(value) for name, value in given.items() if value is not None})
 
 

@@ -336,7 +336,7 @@ def test_a_model_that_may_be_broken_is_given_back_where_kedro_run_itself_failed(
     def fail():
         raise error
 
-    monkeypatch.setitem(sys.modules, "lang_persona.residency", SimpleNamespace(release=release))
+    monkeypatch.setattr(schedule, "release", release)
     with pytest.raises(UserError, match=f"1 of 1 parts of the run failed(.|\n)*{error}"):
         run_plan([unit("s.translate", on_worker=False)], {}, [], here=fail)
     assert len(calls) == released

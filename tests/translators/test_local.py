@@ -121,3 +121,11 @@ def test_its_name_says_what_it_is(folder):
     assert translator(folder).name == f"local model {folder}, 2 beams"
     pinned = LocalTranslator(kind="local", name="org/model", revision="a" * 40, pair=("en", "it"))
     assert LocalModel(pinned).name == f"local model org/model at {'a' * 40}, 4 beams"
+
+
+def test_a_model_that_must_be_on_a_gpu_is_refused_without_one(folder, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="no GPU to compute on"):
+        translator(folder, only_on="cuda").translate(["the sea"], "en", "it")

@@ -65,9 +65,9 @@ class RecipeDataset(AbstractVersionedDataset[Any, Any]):
         version: Kedro's load and save version; a pinned load version is loaded whatever its key.
         metadata: Kedro's free-form metadata (kedro-viz reads the layer from it).
 
-    Subclasses write and read one path. The run (:mod:`lang_persona.hooks`) sets ``recipe_key``, whether the
-    dataset ``may_be_missing``, what it is ``made_by`` (a command) and ``made_from`` (code, inputs, seconds: kept with
-    the version); while the key is None, as in a notebook or kedro-viz, the newest complete version is meant.
+    Subclasses write and read one path. The run (:mod:`lang_persona.hooks`) sets ``recipe_key``, whether the dataset
+    ``may_be_missing``, what it is ``made_by`` (a command) and ``made_from`` (node, inputs, seconds, packages, commit:
+    kept with the version); while the key is None, as in a notebook or kedro-viz, the newest complete version is meant.
     """
 
     versioned = True

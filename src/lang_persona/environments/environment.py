@@ -21,7 +21,8 @@ class Environment(Config):
     Attributes:
         scale: Which of a study's sizes are run.
         bases: Model of every base key.
-        device: ``cuda`` refuses to load a base where PyTorch can't use a GPU; null: it is then computed on the CPU.
+        device: ``cuda`` refuses to load a base, or a local translator, where PyTorch can't use a GPU; null: it is then
+            computed on the CPU.
         engine: What draws completions.
         scoring_engine: What scores labels and runs steered probes, which need transformers; None takes ``engine``.
         judges: Judges by axis.
@@ -48,14 +49,19 @@ class Environment(Config):
     @model_validator(mode="before")
     @classmethod
     def _on_device(cls, values: Any) -> Any:
-        """Let every base say itself where it must be loaded: that is what a node is given, on whichever machine."""
+        """Let every model of transformers say itself where it must be loaded: nodes are given that, on any machine."""
         if not isinstance(values, Mapping) or not isinstance(values.get("bases"), Mapping) or not values.get("device"):
             return values
         told = {"only_on": values["device"]}
-        bases = {
-            name: {**told, **base} if isinstance(base, Mapping) else base for name, base in values["bases"].items()
+        placed: dict[str, Any] = {
+            "bases": {
+                name: {**told, **base} if isinstance(base, Mapping) else base for name, base in values["bases"].items()
+            }
         }
-        return {**values, "bases": bases}
+        translator = values.get("translator")
+        if isinstance(translator, Mapping) and translator.get("kind") == "local":
+            placed["translator"] = {**told, **translator}
+        return {**values, **placed}
 
     @model_validator(mode="after")
     def _known_bases(self) -> "Environment":

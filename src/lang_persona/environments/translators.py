@@ -49,6 +49,8 @@ class LocalTranslator(Config):
         batch_size: Lines at a time.
         max_new_tokens: Length after which a translation counts as cut.
         num_beams: Beams of the search.
+        only_on: ``cuda`` refuses to load it without a usable GPU; null: a GPU if there is one, or else the CPU. The
+            environment's ``device`` sets it. It stays out of recipe keys.
     """
 
     kind: Literal["local"]
@@ -61,6 +63,7 @@ class LocalTranslator(Config):
     batch_size: PositiveInt = 16
     max_new_tokens: PositiveInt = 512
     num_beams: PositiveInt = 4
+    only_on: Literal["cuda"] | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _one_of(self) -> "LocalTranslator":

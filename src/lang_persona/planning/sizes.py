@@ -1,6 +1,6 @@
-"""How many cells, rows and completions the default run of a study has."""
+"""How many cells, rows and completions a study has: its default run, or all that it describes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +23,33 @@ from lang_persona.studies import (
 )
 
 
-def plan_slice(study: Study, scale: str) -> dict[str, Any]:
+def plan_slice(study: Study, scale: str, everything: bool = False) -> dict[str, Any]:
     """The sizes of a study at a scale, as plain data.
 
+    Args:
+        study: The study.
+        scale: One of its scales.
+        everything: Count also the conditions, probes, arms and seeds that the default run leaves out.
+
     Returns:
-        ``study, scale, seeds``; ``conditions`` (default ones: ``base, rows`` by kind of row, ``passes``; None where the
-        count lies in a file that is not read) and ``probes`` (default ones: ``kind, over, values, levels,
-        rows_a_level, arms, new_tokens``; ``rows_a_level`` is None where it is all of a data set that is not read yet).
+        ``study, scale, seeds``; ``conditions`` (``base, rows`` by kind of row, ``passes``; None where the count lies
+        in a file that is not read) and ``probes`` (``kind, over, values, levels, rows_a_level, arms, new_tokens``;
+        ``rows_a_level`` is None where it is all of a data set that is not read yet).
     """
-    default = [name for name, condition in study.conditions.items() if condition.default]
+    conditions = [name for name, condition in study.conditions.items() if condition.default or everything]
+    arms = study.arm_names if everything else [BASELINE, *conditions]
+    seeds = list(study.seeds.all if everything else study.seeds.default)
     return {
         "study": study.name,
         "scale": scale,
-        "seeds": list(study.seeds.default),
+        "seeds": seeds,
         "sources": None if (chosen := study.scales[scale].selection) is None else chosen.keep,
-        "conditions": {name: _condition(study, scale, name) for name in default},
-        "probes": {name: _probe(study, scale, name, default) for name, probe in study.probes.items() if probe.default},
+        "conditions": {name: _condition(study, scale, name) for name in conditions},
+        "probes": {
+            name: _probe(study, scale, name, arms, seeds)
+            for name, probe in study.probes.items()
+            if probe.default or everything
+        },
     }
 
 
@@ -71,7 +82,7 @@ def _row_kind(part: Component | FileComponent) -> str:
     return "instruction" if isinstance(part, Component) and isinstance(part.user, InstructionTurn) else "reply"
 
 
-def _probe(study: Study, scale: str, name: str, default: list[str]) -> dict[str, Any]:
+def _probe(study: Study, scale: str, name: str, arms: Sequence[str], seeds: Sequence[int]) -> dict[str, Any]:
     probe, sizes = study.probes[name], study.scales[scale]
     kind = KINDS[probe.kind]
     samples = 1 if kind.choices else sizes.samples[name]
@@ -91,19 +102,18 @@ def _probe(study: Study, scale: str, name: str, default: list[str]) -> dict[str,
             settings = sizes.settings[name]
             swept = sweep_interventions(settings.layers, settings.coefficients)
             rows, values = rows or instructions.development, [one["name"] for one in swept]
-    arms = {
+    asked = {
         arm: len(study.probe_personas(probe, arm)) if isinstance(probe, QuestionProbe) else len(values)
-        for arm in [BASELINE, *default]
-        for seed in study.seeds.default
-        if study.asks(name, arm, seed)
+        for arm in arms
+        if any(study.asks(name, arm, seed) for seed in seeds)
     }
     return {
         "kind": probe.kind,
         "over": kind.over,
         "levels": levels,
         "rows_a_level": None if rows is None else rows * samples,
-        "arms": arms,  # how many values of `over` each arm is asked under
-        "seeds": 1 if isinstance(probe, SteeringSweepProbe) else len(study.seeds.default),
+        "arms": asked,  # how many values of `over` each arm is asked under
+        "seeds": 1 if isinstance(probe, SteeringSweepProbe) else len(seeds),
         "draws": kind.asks is None,  # every row a draw, so that seeds add rows
         "new_tokens": None if kind.choices else study.sampling_at(scale, name).max_new_tokens,
     }

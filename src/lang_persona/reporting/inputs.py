@@ -41,7 +41,8 @@ class ReportInputs:
         translation: ``gates`` (``gate, language, value, bound, passed``) and ``skipped``, the skip list's size;
             optionally ``failing`` and ``not_measured`` of :func:`lang_persona.translation.check_translations` and
             ``spot_check`` of :func:`lang_persona.translation.draw_spot_check`.
-        provenance: ``datasets`` (name to ``version`` and ``key``), ``packages`` (name to version), ``commit``,
+        provenance: ``datasets`` (name to ``version`` and ``key``), ``packages`` (name to version) and ``commit`` of the
+            process that writes the report, ``made_with`` (of its data: :func:`lang_persona.provenance.made_with`),
             ``command``, ``when`` and, where an API was paid or its cost was estimated, ``api_cost`` (in words) and
             ``costs`` (rows of :func:`lang_persona.cost_plan.compare_stages`).
         published: Published rates of hits, arm to language or persona to a rate in [0, 1] or to (successes, n);

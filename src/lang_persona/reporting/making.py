@@ -176,10 +176,22 @@ def provenance(material: Material) -> Section:
     blocks: list[Block] = []
     if known.get("command"):
         blocks += [Text("Command:"), Verbatim(known["command"])]
-    facts = [[key, number(known[key])] for key in ("commit", "environment", "when") if known.get(key)]
-    facts += [[name, number(version)] for name, version in known.get("packages", {}).items()]
+    facts = [[key, number(known[key])] for key in ("environment", "when") if known.get(key)]
     if facts:
-        blocks.append(Table("Code and packages.", ["what", "version"], facts))
+        blocks.append(Table("This report.", ["what", "which"], facts))
+    here, there = known.get("packages", {}), known.get("made_with", {})
+    code = {"commit": known["commit"], **here} if known.get("commit") else here
+    if code or there:
+        # Data are often made elsewhere (on a GPU pod), and at several times, than the report.
+        rows = [[name, number(version), ", ".join(there.get(name, ())) or NOTHING] for name, version in code.items()]
+        rows += [[name, NOTHING, ", ".join(found)] for name, found in there.items() if name not in code]
+        blocks.append(
+            Table(
+                "Code and packages: of the process that wrote this report, and of those that made its data.",
+                ["what", "this report", "its data"],
+                rows,
+            )
+        )
     if known.get("datasets"):
         rows = [[name, number(row.get("version")), number(row.get("key"))] for name, row in known["datasets"].items()]
         blocks.append(

@@ -113,7 +113,7 @@ def estimated_seconds(node: Node, catalog: "DataCatalog") -> float | None:
         needed = f"params:{study}.plan", "params:planning_rates"
         if kind in MADE_BY_RATE and len(cell) == MADE_BY_RATE[kind] and all(one in catalog for one in needed):
             plan, rates = (catalog.load(one) for one in needed)
-            return step_seconds(plan["sizes"], rates, cell[0], *cell[2:])
+            return step_seconds(plan["dry_run"], rates, cell[0], *cell[2:])
     return None
 
 

@@ -1,7 +1,6 @@
 """Which unit runs where and when: in this process or on a worker of Ray, until all are done or can't be."""
 
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +17,7 @@ from ray.exceptions import RayError
 
 from lang_persona.environments import ScaleOut
 from lang_persona.errors import UserError
+from lang_persona.residency import release
 from lang_persona.runners.heavy import Heavy
 from lang_persona.runners.units import Plan, Unit
 from lang_persona.runners.worker import Job, Outcome, Start, told, versions_here
@@ -267,8 +267,11 @@ class Schedule:
             self._end(unit)
         else:
             message, trace = told(error)
-            if trace is not None:
-                _release()
+            if (
+                trace is not None
+            ):  # the error may have broken what this process holds, and there is no other to go on in
+                with suppress(Exception):  # what is broken may not shut down either
+                    release()
             self._fail(unit, message, trace)
 
     def _end(self, unit: Unit, took: str = "") -> None:
@@ -310,14 +313,6 @@ class Schedule:
             asked = ", ".join(f"{amount:g} {name}" for name, amount in wanted.items())
             raise UserError(f"a worker takes {asked}, more than any machine of the cluster has ({have}): see scale_out")
         return room
-
-
-def _release() -> None:
-    """Give back what this process holds after an error that may have broken it; there is no other to go on in."""
-    residency = sys.modules.get("lang_persona.residency")
-    with suppress(Exception):  # what is broken may not shut down either
-        if residency is not None:
-            residency.release()
 
 
 def _in_thread(work: Callable[[], None]) -> "Future[None]":

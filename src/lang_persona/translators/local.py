@@ -6,12 +6,12 @@ from typing import Any, Self
 from lang_persona.environments import LocalTranslator
 from lang_persona.errors import UserError
 from lang_persona.judges.base import Outcome
-from lang_persona.models import load_pretrained
+from lang_persona.models import load_pretrained, require_device
 from lang_persona.translators.base import Translation
 
 
 class LocalModel:
-    """Translates line by line, by beam search, on the GPU if there is one.
+    """Translates line by line, by beam search, on the GPU if there is one, or else on the CPU if it may.
 
     Such models were trained on sentences and drop line breaks, so each line is translated for itself; indentation and
     lines without a letter are kept. A line that is longer than the model reads, or whose translation does not end
@@ -37,7 +37,8 @@ class LocalModel:
         """Translate every text; one translation a text, in order. A text without a visible character is ``invalid``.
 
         Raises:
-            UserError: The model can't be loaded or does not know one of the languages.
+            UserError: The model can't be loaded (also for want of the GPU that it must be on) or does not know one of
+                the languages.
         """
         from tqdm import tqdm
 
@@ -76,6 +77,7 @@ class LocalModel:
 
             release()  # a base and a translator need not lie in memory together
             config = self._config
+            require_device(config)
             model = load_pretrained(AutoModelForSeq2SeqLM.from_pretrained, config, dtype=getattr(torch, config.dtype))
             model.to("cuda" if torch.cuda.is_available() else "cpu").requires_grad_(False).eval()
             self._loaded = model, load_pretrained(AutoTokenizer.from_pretrained, config)

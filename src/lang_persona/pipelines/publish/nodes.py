@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 SEPARATOR = "|"
 
 
-@recipe(version=1)
+@recipe(version=2)
 def prepare_publication(
     config: dict[str, Any],
     publishing: dict[str, Any],

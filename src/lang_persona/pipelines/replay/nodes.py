@@ -59,7 +59,7 @@ def _study(config: dict[str, Any], generations: list[dict[str, Any]]) -> dict[st
     return found
 
 
-@recipe(version=3)
+@recipe(version=4)
 def write_replay_report(
     config: dict[str, Any],
     generations: list[dict[str, Any]],

@@ -222,7 +222,7 @@ def draw_sweeps(metrics: pd.DataFrame, config: dict[str, Any], results: dict[str
     }
 
 
-@recipe(version=5)
+@recipe(version=6)
 def write_report(config: dict[str, Any], provenance: dict[str, Any], **made: Any) -> dict[str, str | bytes]:
     """Report of a study, as Markdown, HTML and figures; ``provenance`` is filled in by the run's hooks.
 

@@ -156,20 +156,21 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="optimiser steps of a training, to try the rest without its time")
     parser.add_argument("--ray", action="store_true", help="cells side by side on all GPUs in sight")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--prepare", action="store_true", help="write the base and the texts, and stop")
+    parser.add_argument("--prepare", action="store_true", help="write the base and stop")
     args = parser.parse_args()
     if args.child:
         study, started = args.child
         child(study, float(started), args.work / "timed.json", args.ray)
         return
     args.work.mkdir(parents=True, exist_ok=True)
-    if args.prepare or not (args.work / "base" / "config.json").exists():
+    if args.prepare:
+        write_base(args.shapes, args.work / "base")
+        return
+    if not (args.work / "base" / "config.json").exists():
         here = [sys.executable, __file__, "--work", str(args.work), "--shapes", str(args.shapes)]
-        if args.prepare:
-            write_base(args.shapes, args.work / "base")
-            write_texts(args.reference, args.work)
-            return
-        subprocess.run([*here, "--reference", str(args.reference), "--prepare"], check=True)  # leaves the GPU free
+        subprocess.run([*here, "--prepare"], check=True)  # leaves the GPU free
+    if not (args.work / "parallel.jsonl").exists():  # written after the sources
+        write_texts(args.reference, args.work)
     results: dict[str, Any] = {}
     for study in args.studies:
         for name, probes in RUNS[study].items():

@@ -49,6 +49,7 @@ class ProjectHooks:
         self._env: str | None = None
         self._keys: RecipeKeys | None = None
         self._started: dict[str, float] = {}
+        self._made_here: dict[str, Any] = {}  # of this run: a notebook has many, and commits may lie between them
 
     @hook_impl
     def after_context_created(self, context: Any) -> None:
@@ -165,8 +166,9 @@ class ProjectHooks:
     def after_node_run(self, node: Node, catalog: DataCatalog) -> None:
         """Let versions say how long they took to make, so that a dry run can tell, and with which code and packages."""
         seconds = round(time.monotonic() - self._started[node.name], 3)
+        self._made_here = self._made_here or made_here()
         for dataset in _made_here(node, catalog):
-            dataset.made_from = {**dataset.made_from, "seconds": seconds, **made_here()}
+            dataset.made_from = {**dataset.made_from, "seconds": seconds, **self._made_here}
 
     def _paid(self, study: str) -> dict[str, Any]:
         """What Claude was paid for a study by the ledger, beside its estimates; nothing where it was never asked."""

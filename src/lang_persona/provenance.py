@@ -3,7 +3,6 @@
 import os
 import subprocess
 from collections.abc import Iterable, Mapping
-from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -32,9 +31,8 @@ def commit() -> str | None:
         return os.environ.get(COMMIT_VARIABLE) or None
 
 
-@cache
 def made_here() -> dict[str, Any]:
-    """What every version that this process makes is marked with: ``packages``, ``commit``."""
+    """What every version that a run makes here is marked with: ``packages``, ``commit``."""
     return {"packages": packages(), "commit": commit()}
 
 

@@ -90,6 +90,15 @@ def test_a_cluster_of_this_machine_that_was_killed_is_refused_too(port, monkeypa
         run({})
 
 
+def test_a_cluster_that_is_asked_for_by_auto_is_not_replaced_by_one_of_this_process(monkeypatch):
+    services = pytest.importorskip("ray._private.services")
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    monkeypatch.setattr(services, "find_gcs_addresses", set)  # whatever else runs here
+    monkeypatch.setattr(services, "find_bootstrap_address", lambda folder: None)
+    with pytest.raises(UserError, match=r"no Ray cluster at auto .*RAY_ADDRESS"):
+        run({})
+
+
 @pytest.mark.parametrize(
     ("raised", "expected"), [("Version mismatch: The cluster was", UserError), ("something else", RuntimeError)]
 )

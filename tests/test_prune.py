@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,15 +22,34 @@ from lang_persona.reporting import render_report
 STUDY = "language_inversion"
 
 
-@pytest.fixture
-def project(tmp_path):
-    """A copy of the project with one study, and in it."""
-    one_study(tmp_path, STUDY)
+@pytest.fixture(scope="module")
+def selected_twice(tmp_path_factory):
+    """A copy of the project with one study, whose sources have two versions, the second of them current."""
+    folder = one_study(tmp_path_factory.mktemp("selected"), STUDY)
+    with entered(folder):
+        select(folder)
+        change(folder, 31)
+        select(folder)
+    return folder
+
+
+@contextmanager
+def entered(folder):
     before = Path.cwd()
-    os.chdir(tmp_path)
-    yield tmp_path
-    os.chdir(before)
-    bootstrap_project(ROOT)
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+        bootstrap_project(ROOT)
+
+
+@pytest.fixture
+def project(tmp_path, selected_twice):
+    """A copy of it of the test's own, and in it."""
+    folder = shutil.copytree(selected_twice, tmp_path / "project", symlinks=True)
+    with entered(folder):
+        yield folder
 
 
 def select(project, env="test"):
@@ -58,12 +78,8 @@ def change(project, keep):
 
 @pytest.fixture
 def twice(project):
-    """Two versions of the sources, the second of them current; returns the first one's name."""
-    select(project)
-    (first,) = versions(project)
-    change(project, 31)
-    select(project)
-    assert len(versions(project)) == 2
+    """The name of the first version."""
+    first, _ = versions(project)
     return first
 
 

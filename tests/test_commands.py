@@ -68,13 +68,18 @@ def test_every_pipeline_that_the_pages_name_exists():
         assert f"- {name}\n" in listed, name
 
 
-def test_registry_list_answers_within_four_seconds():
+def test_registry_list_answers_within_four_seconds(tmp_path):
+    """Four where Kedro alone starts in one, as on a laptop; on a slower or busier machine that many times its start."""
     kedro("registry", "list")  # byte code and disk cache warm, as for anyone's second command
-    started = time.perf_counter()
-    done = kedro("registry", "list")
-    assert done.returncode == 0
-    assert time.perf_counter() - started < 4
+    bare, listing = [], []
+    for _ in range(3):  # in turn, and the fastest of each: whatever else runs here only adds
+        for times, arguments, where in ((bare, ("--version",), tmp_path), (listing, ("registry", "list"), ROOT)):
+            started = time.perf_counter()
+            done = kedro(*arguments, cwd=where)
+            times.append(time.perf_counter() - started)
+            assert done.returncode == 0
     assert "- language_inversion.it_fr" in done.stdout
+    assert min(listing) < 4 * max(1, min(bare)), (listing, bare)
 
 
 def test_listing_needs_no_torch():
